@@ -1,0 +1,249 @@
+/**
+ * The shapes of CRI v1 that both sides speak: the kubelet's part (sim) and the runtime (src).
+ * Names are those of protobuf-JSON (camelCase), enums are their names, int64 nanoseconds are bigint.
+ * Source: kubernetes/cri-api runtime/v1 api.proto, 0.36. Only what subroot reads or writes is listed.
+ */
+
+export type NamespaceMode = 'POD' | 'CONTAINER' | 'NODE' | 'TARGET';
+export type MountPropagation = 'PROPAGATION_PRIVATE' | 'PROPAGATION_HOST_TO_CONTAINER' | 'PROPAGATION_BIDIRECTIONAL';
+export type PodSandboxState = 'SANDBOX_READY' | 'SANDBOX_NOTREADY';
+export type ContainerState = 'CONTAINER_CREATED' | 'CONTAINER_RUNNING' | 'CONTAINER_EXITED' | 'CONTAINER_UNKNOWN';
+
+/** One line of an id map: `length` ids from `containerId` inside appear as those from `hostId` outside. */
+export interface IDMapping {
+  readonly hostId: number;
+  readonly containerId: number;
+  readonly length: number;
+}
+
+export interface UserNamespace {
+  readonly mode: NamespaceMode;
+  readonly uids: readonly IDMapping[];
+  readonly gids: readonly IDMapping[];
+}
+
+export interface NamespaceOption {
+  readonly network: NamespaceMode;
+  readonly pid: NamespaceMode;
+  readonly ipc: NamespaceMode;
+  readonly targetId?: string;
+  /** Absent means "no user namespace" for every runtime in use, whatever the proto comment says. */
+  readonly usernsOptions?: UserNamespace;
+}
+
+export interface DNSConfig {
+  readonly servers: readonly string[];
+  readonly searches: readonly string[];
+  readonly options: readonly string[];
+}
+
+export interface PodSandboxMetadata {
+  readonly name: string;
+  readonly uid: string;
+  readonly namespace: string;
+  readonly attempt: number;
+}
+
+export interface LinuxSandboxSecurityContext {
+  readonly namespaceOptions?: NamespaceOption;
+  readonly privileged?: boolean;
+}
+
+export interface LinuxPodSandboxConfig {
+  readonly cgroupParent?: string;
+  readonly securityContext?: LinuxSandboxSecurityContext;
+  readonly sysctls?: Readonly<Record<string, string>>;
+}
+
+export interface PodSandboxConfig {
+  readonly metadata: PodSandboxMetadata;
+  readonly hostname?: string;
+  readonly logDirectory?: string;
+  readonly dnsConfig?: DNSConfig;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly linux?: LinuxPodSandboxConfig;
+}
+
+export interface KeyValue {
+  readonly key: string;
+  readonly value: string;
+}
+
+export interface Mount {
+  readonly containerPath: string;
+  readonly hostPath: string;
+  readonly readonly?: boolean;
+  readonly propagation?: MountPropagation;
+  readonly uidMappings?: readonly IDMapping[];
+  readonly gidMappings?: readonly IDMapping[];
+  readonly recursiveReadOnly?: boolean;
+}
+
+export interface ImageSpec {
+  /** `host` (this machine's userland, read-only) or an absolute path of a directory that holds a root file system. */
+  readonly image: string;
+  readonly userSpecifiedImage?: string;
+}
+
+export interface Capability {
+  readonly addCapabilities?: readonly string[];
+  readonly dropCapabilities?: readonly string[];
+}
+
+export interface Int64Value {
+  readonly value: number;
+}
+
+export interface LinuxContainerSecurityContext {
+  readonly capabilities?: Capability;
+  readonly privileged?: boolean;
+  readonly namespaceOptions?: NamespaceOption;
+  readonly runAsUser?: Int64Value;
+  readonly runAsGroup?: Int64Value;
+  readonly supplementalGroups?: readonly number[];
+  readonly readonlyRootfs?: boolean;
+  readonly noNewPrivs?: boolean;
+  /** Absent: the runtime's default list. Empty: nothing is masked. */
+  readonly maskedPaths?: readonly string[];
+  readonly readonlyPaths?: readonly string[];
+}
+
+export interface LinuxContainerConfig {
+  readonly securityContext?: LinuxContainerSecurityContext;
+}
+
+export interface ContainerMetadata {
+  readonly name: string;
+  readonly attempt: number;
+}
+
+export interface ContainerConfig {
+  readonly metadata: ContainerMetadata;
+  readonly image: ImageSpec;
+  readonly command?: readonly string[];
+  readonly args?: readonly string[];
+  readonly workingDir?: string;
+  readonly envs?: readonly KeyValue[];
+  readonly mounts?: readonly Mount[];
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly logPath?: string;
+  readonly stdin?: boolean;
+  readonly stdinOnce?: boolean;
+  readonly tty?: boolean;
+  readonly linux?: LinuxContainerConfig;
+  /** Signal name without SIG (`TERM`); absent means the image's, then TERM. */
+  readonly stopSignal?: string;
+}
+
+export interface PodSandbox {
+  readonly id: string;
+  readonly metadata: PodSandboxMetadata;
+  readonly state: PodSandboxState;
+  readonly createdAt: bigint;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly runtimeHandler: string;
+}
+
+export interface PodSandboxStatus extends PodSandbox {
+  readonly network: {readonly ip: string};
+  readonly linux: {readonly namespaces: {readonly options: NamespaceOption}};
+}
+
+export interface PodSandboxFilter {
+  /** Exact or a unique prefix. */
+  readonly id?: string;
+  readonly state?: PodSandboxState;
+  readonly labelSelector?: Readonly<Record<string, string>>;
+}
+
+export interface Container {
+  readonly id: string;
+  readonly podSandboxId: string;
+  readonly metadata: ContainerMetadata;
+  readonly image: ImageSpec;
+  readonly imageRef: string;
+  readonly state: ContainerState;
+  readonly createdAt: bigint;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+export interface ContainerStatus {
+  readonly id: string;
+  readonly metadata: ContainerMetadata;
+  readonly state: ContainerState;
+  readonly createdAt: bigint;
+  /** 0 until started. */
+  readonly startedAt: bigint;
+  /** 0 until exited; `exitCode` means something only then. */
+  readonly finishedAt: bigint;
+  readonly exitCode: number;
+  readonly image: ImageSpec;
+  readonly imageRef: string;
+  /** `Completed`, `Error`, `StartError`, or empty while it has not ended. */
+  readonly reason: string;
+  readonly message: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly mounts: readonly Mount[];
+  readonly logPath: string;
+  readonly user?: {
+    readonly linux: {readonly uid: number; readonly gid: number; readonly supplementalGroups: readonly number[]};
+  };
+}
+
+export interface ContainerFilter {
+  readonly id?: string;
+  readonly state?: ContainerState;
+  readonly podSandboxId?: string;
+  readonly labelSelector?: Readonly<Record<string, string>>;
+}
+
+export interface ExecSyncResponse {
+  readonly stdout: Uint8Array;
+  readonly stderr: Uint8Array;
+  readonly exitCode: number;
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * The RuntimeService verbs that run in process. Errors are `SubrootError`s whose `grpc` names the CRI status code
+ * (NOT_FOUND, FAILED_PRECONDITION, …). Idempotency follows the proto: stopping or removing what is not there succeeds.
+ */
+export interface RuntimeService {
+  runPodSandbox(
+    request: {config: PodSandboxConfig; runtimeHandler?: string},
+    options?: CallOptions,
+  ): Promise<{podSandboxId: string}>;
+  stopPodSandbox(request: {podSandboxId: string}, options?: CallOptions): Promise<void>;
+  removePodSandbox(request: {podSandboxId: string}, options?: CallOptions): Promise<void>;
+  podSandboxStatus(request: {
+    podSandboxId: string;
+    verbose?: boolean;
+  }): Promise<{status: PodSandboxStatus; info: Record<string, string>}>;
+  listPodSandbox(request?: {filter?: PodSandboxFilter}): Promise<{items: PodSandbox[]}>;
+  createContainer(
+    request: {podSandboxId: string; config: ContainerConfig; sandboxConfig: PodSandboxConfig},
+    options?: CallOptions,
+  ): Promise<{containerId: string}>;
+  startContainer(request: {containerId: string}, options?: CallOptions): Promise<void>;
+  /** `timeout` in seconds between the stop signal and SIGKILL; 0 kills at once. */
+  stopContainer(request: {containerId: string; timeout: number}, options?: CallOptions): Promise<void>;
+  removeContainer(request: {containerId: string}, options?: CallOptions): Promise<void>;
+  containerStatus(request: {
+    containerId: string;
+    verbose?: boolean;
+  }): Promise<{status: ContainerStatus; info: Record<string, string>}>;
+  listContainers(request?: {filter?: ContainerFilter}): Promise<{containers: Container[]}>;
+  /** Runs to completion; `timeout` in seconds, 0 = none. A non-zero exit is an answer, not an error. */
+  execSync(
+    request: {containerId: string; cmd: readonly string[]; timeout?: number},
+    options?: CallOptions,
+  ): Promise<ExecSyncResponse>;
+}
