@@ -47,11 +47,13 @@ export interface IdMapReading {
   readonly untranslated?: 'keep' | 'refuse';
 }
 
+export type OverlapDomain = 'inside' | 'outside';
+
 /** Two extents of one map that share ids. `first` < `second` are indexes into the map; the ids shared are `start`, `size`. */
 export interface IdMapOverlap {
   readonly first: number;
   readonly second: number;
-  readonly domain: 'inside' | 'outside';
+  readonly domain: OverlapDomain;
   readonly start: number;
   readonly size: number;
 }
@@ -295,18 +297,31 @@ function named(extent: IdMapping | undefined, id: number, field: 'containerId' |
  */
 export function findOverlap(
   map: IdMap,
-  domains: readonly ('inside' | 'outside')[] = ['inside', 'outside'],
+  domains: readonly OverlapDomain[] = ['inside', 'outside'],
 ): IdMapOverlap | undefined {
-  for (const [second, b] of map.entries()) {
-    for (let first = 0; first < second; first += 1) {
-      const a = map[first];
-      if (a === undefined) continue;
-      for (const domain of domains) {
-        const field = domain === 'inside' ? 'containerId' : 'hostId';
-        const start = Math.max(a[field], b[field]);
-        const size = Math.min(a[field] + a.size, b[field] + b.size) - start;
-        if (size > 0) return {first, second, domain, start, size};
-      }
+  for (const second of map.keys()) {
+    const overlap = findOverlapWithEarlier(map, second, domains);
+    if (overlap !== undefined) return overlap;
+  }
+  return undefined;
+}
+
+/** As `findOverlap`, for the extent at index `second` and those before it only. */
+export function findOverlapWithEarlier(
+  map: IdMap,
+  second: number,
+  domains: readonly OverlapDomain[] = ['inside', 'outside'],
+): IdMapOverlap | undefined {
+  const b = map[second];
+  if (b === undefined) return undefined;
+  for (let first = 0; first < second; first += 1) {
+    const a = map[first];
+    if (a === undefined) continue;
+    for (const domain of domains) {
+      const field = domain === 'inside' ? 'containerId' : 'hostId';
+      const start = Math.max(a[field], b[field]);
+      const size = Math.min(a[field] + a.size, b[field] + b.size) - start;
+      if (size > 0) return {first, second, domain, start, size};
     }
   }
   return undefined;
