@@ -1,4 +1,21 @@
 /** The rules, for any OS: what the kernel, newuidmap and the kubelet would answer. */
+export type {CapabilityName, CapabilitySet} from './capability.ts';
+export {
+  allCapabilities,
+  capabilityMask,
+  capabilityNames,
+  capabilityNumber,
+  defaultCapabilities,
+  formatCapabilityMask,
+  noCapabilities,
+  parseCapabilities,
+  parseCapability,
+  parseCapabilityMask,
+} from './capability.ts';
+export type {Credentials, CredentialsSeed, UsernsEntry, UsernsRefusal} from './credentials.ts';
+export {createUserNamespace, hasCapability, joinUserNamespace, makeCredentials} from './credentials.ts';
+export type {Errno} from './errno.ts';
+export {errnoNumber, errnoTable, errnoText, findErrno, isErrno} from './errno.ts';
 export type {ErrorCode, ErrorDetails, ErrorEntry, ErrorKind, ErrorLayer, GrpcStatus} from './errors.ts';
 export {
   ConfigError,
@@ -11,6 +28,8 @@ export {
   ToolError,
   UsageError,
 } from './errors.ts';
+export type {MapExplanation} from './explain-map-write.ts';
+export {explainMapWrite} from './explain-map-write.ts';
 export type {
   ChainStep,
   ChainTranslation,
@@ -21,6 +40,7 @@ export type {
   IdMapProblemRule,
   IdMapping,
   IdMapReading,
+  OverlapDomain,
   ParsedIdMap,
 } from './id-map.ts';
 export {
@@ -50,6 +70,15 @@ export {countIds, formatRanges, intersect, normalizeRanges, subtract} from './id
 export type {Id} from './ids.ts';
 export {BLOCK_SIZE, INVALID_ID, isId, MAX_EXTENTS, MAX_ID, OVERFLOW_ID, parseId} from './ids.ts';
 export type {
+  OwnedIds,
+  PlannedIdMap,
+  PlanRefusal,
+  PseudoHostBlock,
+  PseudoHostPlan,
+  WantedIds,
+} from './plan-id-map.ts';
+export {commonBlocks, newidmapArgs, planIdMap, planPseudoHost} from './plan-id-map.ts';
+export type {
   Delegation,
   DelegationAnswer,
   ShadowVersion,
@@ -67,3 +96,23 @@ export {
   rangesOf,
   toIdRange,
 } from './subordinate-ids.ts';
+export type {IdKind, SetgroupsState, UserNamespaceOrigin} from './user-namespace.ts';
+export {lineage, MAX_USERNS_LEVEL, showIdMap, UserNamespace} from './user-namespace.ts';
+export type {
+  IdMapFile,
+  MapAnswer,
+  MapOpen,
+  MapRefusal,
+  MapWrite,
+  SetgroupsAnswer,
+  SetgroupsWrite,
+  SingleIdFault,
+} from './write-id-map.ts';
+export {
+  checkMapWrite,
+  checkSetgroupsWrite,
+  findOpenRefusal,
+  parseMapWrite,
+  writeIdMap,
+  writeSetgroups,
+} from './write-id-map.ts';
