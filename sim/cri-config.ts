@@ -1,0 +1,254 @@
+import {createHash} from 'node:crypto';
+import {posix} from 'node:path';
+import type {
+  ContainerConfig,
+  IDMapping,
+  KeyValue,
+  LinuxContainerSecurityContext,
+  Mount,
+  NamespaceOption,
+  PodSandboxConfig,
+} from '../native-free/cri.ts';
+import {subrootError} from '../native-free/errors.ts';
+import {expandReferences} from './expansion.ts';
+import {aggregate} from './field-error.ts';
+import type {Pod, PodContainer, VolumeMount} from './pod.ts';
+import {startedContainers, wantsUserNamespace} from './pod.ts';
+import {nameErrors} from './pod-names.ts';
+import {notYetError} from './pod-spec.ts';
+import type {IdBlock} from './userns-allocator.ts';
+
+/** Masked for `procMount: Default`, beside the thermal_throttle folder of every CPU. Source: kubernetes pkg/securitycontext/util.go, 1.36. */
+export const defaultMaskedPaths: readonly string[] = [
+  '/proc/asound',
+  '/proc/acpi',
+  '/proc/interrupts',
+  '/proc/kcore',
+  '/proc/keys',
+  '/proc/latency_stats',
+  '/proc/timer_list',
+  '/proc/timer_stats',
+  '/proc/sched_debug',
+  '/proc/scsi',
+  '/sys/firmware',
+  '/sys/devices/virtual/powercap',
+];
+
+/** Read-only for `procMount: Default`. Source: kubernetes pkg/securitycontext/util.go, 1.36. */
+export const defaultReadonlyPaths: readonly string[] = [
+  '/proc/bus',
+  '/proc/fs',
+  '/proc/irq',
+  '/proc/sys',
+  '/proc/sysrq-trigger',
+];
+
+/** The kubelet's root of pod logs. */
+export const DEFAULT_LOG_ROOT = '/var/log/pods';
+
+export interface SandboxConfigOptions {
+  /** How often this pod's sandbox was made before; 0 by default. */
+  readonly attempt?: number;
+  /** `/var/log/pods` by default. */
+  readonly logRoot?: string;
+  readonly cgroupParent?: string;
+}
+
+export interface ContainerConfigOptions {
+  /** How often this container was started before; 0 by default. */
+  readonly attempt?: number;
+  /** Host path of a mount's source; needed when the container mounts anything. `volumePaths` of startPod makes and checks them. */
+  readonly hostPathOf?: (mount: VolumeMount) => string;
+  /** CPUs whose thermal_throttle folder is masked too; 0 by default. */
+  readonly cpuCount?: number;
+}
+
+/**
+ * Throws what forbids to run this pod: names that the API refuses (SUBROOT_POD_INVALID) and fields that subroot cannot honour
+ * and may not drop (SUBROOT_MANIFEST_NOT_YET).
+ */
+export function requireRunnable(pod: Pod): void {
+  const errors = nameErrors(pod);
+  if (errors.length > 0) {
+    throw subrootError('SUBROOT_POD_INVALID', {pod: pod.metadata.name, errors: aggregate(errors)});
+  }
+  if (pod.notYet.length > 0) throw notYetError(pod.notYet);
+}
+
+/** One mapping: the block seen as 0…size−1. */
+export function mappingsOf(block: IdBlock): readonly IDMapping[] {
+  return [{hostId: block.hostId, containerId: 0, length: block.size}];
+}
+
+/**
+ * The namespaces of a pod. `block` is there exactly when the pod has hostUsers false; anything else is our bug.
+ * Source: kubernetes pkg/kubelet/kuberuntime/util/util.go NamespacesForPod, 1.36.
+ */
+export function namespacesOf(pod: Pod, block: IdBlock | undefined): NamespaceOption {
+  const {spec} = pod;
+  if (wantsUserNamespace(pod) !== (block !== undefined)) {
+    const what = `pod ${pod.metadata.name} ${block ? 'shares the node user namespace and was given' : 'has hostUsers false and was given no'} id block`;
+    throw subrootError('SUBROOT_INTERNAL', {what});
+  }
+  return {
+    network: spec.hostNetwork ? 'NODE' : 'POD',
+    pid: spec.hostPID ? 'NODE' : spec.shareProcessNamespace ? 'POD' : 'CONTAINER',
+    ipc: spec.hostIPC ? 'NODE' : 'POD',
+    usernsOptions: block
+      ? {mode: 'POD', uids: mappingsOf(block), gids: mappingsOf(block)}
+      : {mode: 'NODE', uids: [], gids: []},
+  };
+}
+
+/**
+ * Host name of a pod: its own field or its name, cut to 63 characters without a trailing `-` or `.`; empty on the host network.
+ * Source: kubernetes pkg/kubelet/util/util.go and kubelet_pods.go truncatePodHostnameIfNeeded, 1.36.
+ */
+export function hostnameOf(pod: Pod): string {
+  if (pod.spec.hostNetwork) return '';
+  return (pod.spec.hostname || pod.metadata.name).slice(0, 63).replace(/[-.]+$/, '');
+}
+
+/** `<root>/<namespace>_<name>_<uid>`. Source: kubernetes pkg/kubelet/kuberuntime/helpers.go BuildPodLogsDirectory. */
+export function logDirectoryOf(pod: Pod, logRoot: string = DEFAULT_LOG_ROOT): string {
+  const {namespace, name, uid} = pod.metadata;
+  return posix.join(logRoot, `${namespace}_${name}_${uid}`);
+}
+
+function identityLabels(pod: Pod): Record<string, string> {
+  const {name, namespace, uid} = pod.metadata;
+  return {
+    'io.kubernetes.pod.name': name,
+    'io.kubernetes.pod.namespace': namespace,
+    'io.kubernetes.pod.uid': uid,
+  };
+}
+
+/**
+ * What RunPodSandbox is sent for a pod. Throws what `requireRunnable` throws.
+ * Source: kubernetes pkg/kubelet/kuberuntime/kuberuntime_sandbox.go generatePodSandboxConfig, 1.36.
+ */
+export function sandboxConfigOf(
+  pod: Pod,
+  block: IdBlock | undefined,
+  options: SandboxConfigOptions = {},
+): PodSandboxConfig {
+  requireRunnable(pod);
+  const {name, namespace, uid, labels, annotations} = pod.metadata;
+  const privileged = startedContainers(pod).some((container) => container.securityContext.privileged);
+  return {
+    metadata: {name, namespace, uid, attempt: options.attempt ?? 0},
+    hostname: hostnameOf(pod),
+    logDirectory: logDirectoryOf(pod, options.logRoot),
+    ...(pod.spec.dnsConfig && {dnsConfig: pod.spec.dnsConfig}),
+    labels: {...labels, ...identityLabels(pod)},
+    annotations,
+    linux: {
+      ...(options.cgroupParent !== undefined && {cgroupParent: options.cgroupParent}),
+      securityContext: {namespaceOptions: namespacesOf(pod, block), privileged},
+      sysctls: pod.spec.securityContext.sysctls,
+    },
+  };
+}
+
+/**
+ * What CreateContainer is sent for one container of a pod. `block` is the sandbox's, and every mount carries it.
+ * Errors: what `requireRunnable` throws; SUBROOT_POD_NON_ROOT.
+ * Source: kubernetes pkg/kubelet/kuberuntime/kuberuntime_container.go generateContainerConfig and kubelet_pods.go, 1.36.
+ */
+export function containerConfigOf(
+  pod: Pod,
+  container: PodContainer,
+  block: IdBlock | undefined,
+  options: ContainerConfigOptions = {},
+): ContainerConfig {
+  requireRunnable(pod);
+  const attempt = options.attempt ?? 0;
+  const environment = environmentOf(container);
+  const expand = (text: string) => expandReferences(text, (name) => environment.get(name));
+  return {
+    metadata: {name: container.name, attempt},
+    image: {image: container.image, userSpecifiedImage: container.image},
+    command: container.command.map(expand),
+    args: container.args.map(expand),
+    ...(container.workingDir !== undefined && {workingDir: container.workingDir}),
+    envs: [...environment].map(([key, value]): KeyValue => ({key, value})),
+    mounts: container.volumeMounts.map((mount) => mountOf(mount, block, options)),
+    labels: {...identityLabels(pod), 'io.kubernetes.container.name': container.name},
+    annotations: {
+      'io.kubernetes.container.hash': hashOf(container),
+      'io.kubernetes.container.restartCount': String(attempt),
+      'io.kubernetes.container.terminationMessagePath': container.terminationMessagePath,
+      'io.kubernetes.container.terminationMessagePolicy': container.terminationMessagePolicy,
+      'io.kubernetes.pod.terminationGracePeriod': String(pod.spec.terminationGracePeriodSeconds),
+    },
+    logPath: posix.join(container.name, `${attempt}.log`),
+    stdin: container.stdin,
+    stdinOnce: container.stdinOnce,
+    tty: container.tty,
+    linux: {securityContext: securityContextOf(pod, container, block, options.cpuCount ?? 0)},
+    ...(container.stopSignal !== undefined && {stopSignal: container.stopSignal.replace(/^SIG/, '')}),
+  };
+}
+
+/** Later variables may refer to earlier ones; the last of two with one name wins. */
+function environmentOf(container: PodContainer): ReadonlyMap<string, string> {
+  const values = new Map<string, string>();
+  for (const {name, value} of container.env) {
+    values.set(
+      name,
+      expandReferences(value, (reference) => values.get(reference)),
+    );
+  }
+  return values;
+}
+
+function mountOf(mount: VolumeMount, block: IdBlock | undefined, options: ContainerConfigOptions): Mount {
+  if (!options.hostPathOf) throw subrootError('SUBROOT_INTERNAL', {what: `no host path for mount ${mount.name}`});
+  return {
+    containerPath: posix.resolve('/', mount.mountPath),
+    hostPath: options.hostPathOf(mount),
+    readonly: mount.readOnly,
+    propagation: 'PROPAGATION_PRIVATE',
+    ...(block && {uidMappings: mappingsOf(block), gidMappings: mappingsOf(block)}),
+  };
+}
+
+function hashOf(container: PodContainer): string {
+  return createHash('sha256').update(JSON.stringify(container)).digest('hex').slice(0, 8);
+}
+
+/**
+ * The container's security context over the pod's.
+ * Source: kubernetes pkg/kubelet/kuberuntime/security_context.go and pkg/securitycontext/util.go, 1.36.
+ */
+function securityContextOf(
+  pod: Pod,
+  container: PodContainer,
+  block: IdBlock | undefined,
+  cpuCount: number,
+): LinuxContainerSecurityContext {
+  const own = container.securityContext;
+  const shared = pod.spec.securityContext;
+  const runAsUser = own.runAsUser ?? shared.runAsUser;
+  const runAsGroup = own.runAsGroup ?? shared.runAsGroup;
+  if ((own.runAsNonRoot ?? shared.runAsNonRoot) && (runAsUser ?? 0) === 0) {
+    const why = runAsUser === 0 ? 'runAsUser is 0' : 'runAsUser is not set and images here run as root';
+    throw subrootError('SUBROOT_POD_NON_ROOT', {pod: pod.metadata.name, container: container.name, why});
+  }
+  const masked = [...defaultMaskedPaths];
+  for (let cpu = 0; cpu < cpuCount; cpu++) masked.push(`/sys/devices/system/cpu/cpu${cpu}/thermal_throttle`);
+  const unmasked = own.procMount === 'Unmasked';
+  return {
+    capabilities: {addCapabilities: own.capabilities.add, dropCapabilities: own.capabilities.drop},
+    privileged: own.privileged,
+    namespaceOptions: namespacesOf(pod, block),
+    ...(runAsUser !== undefined && {runAsUser: {value: runAsUser}}),
+    ...(runAsGroup !== undefined && {runAsGroup: {value: runAsGroup}}),
+    supplementalGroups: shared.supplementalGroups,
+    readonlyRootfs: own.readOnlyRootFilesystem,
+    noNewPrivs: own.allowPrivilegeEscalation === false,
+    maskedPaths: unmasked ? [] : masked,
+    readonlyPaths: unmasked ? [] : defaultReadonlyPaths,
+  };
+}

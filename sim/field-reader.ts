@@ -1,0 +1,251 @@
+import {subrootError} from '../native-free/errors.ts';
+import type {Place, Tree, TreeField} from './manifest-tree.ts';
+
+/** Something in a manifest that is read otherwise than its writer may think. */
+export interface Warning {
+  readonly kind: 'unknown-field' | 'not-honoured';
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  /** `spec.containers[0].livenessProbe`, without the document. */
+  readonly path: string;
+  /** One line, without file and place. */
+  readonly text: string;
+}
+
+/** A field that Kubernetes honours, subroot does not, and without which the pod would be less isolated or another pod. */
+export interface NotYet {
+  readonly path: string;
+  readonly place: string;
+  readonly why: string;
+}
+
+/** What reading one file has found so far. Problems are thrown together at the end, so that one run names all of them. */
+export class Findings {
+  readonly file: string;
+  readonly warnings: Warning[] = [];
+  readonly notYet: NotYet[] = [];
+  readonly #problems: string[] = [];
+
+  constructor(file: string) {
+    this.file = file;
+  }
+
+  where(at: Place): string {
+    return `${this.file}:${at.line}:${at.column}`;
+  }
+
+  problem(at: Place, path: string, what: string): void {
+    this.#problems.push(`${this.where(at)}: ${path}: ${what}`);
+  }
+
+  warn(kind: Warning['kind'], at: Place, path: string, text: string): void {
+    this.warnings.push({kind, file: this.file, line: at.line, column: at.column, path, text});
+  }
+
+  refuse(at: Place, path: string, why: string): void {
+    this.notYet.push({path, place: this.where(at), why});
+  }
+
+  /** Throws SUBROOT_MANIFEST_FIELD with every problem found; does nothing when there is none. */
+  throwProblems(): void {
+    if (this.#problems.length === 0) return;
+    const shown = this.#problems.slice(0, 20);
+    const more = this.#problems.length - shown.length;
+    const problems = shown.join('; ') + (more > 0 ? `; and ${more} more` : '');
+    throw subrootError('SUBROOT_MANIFEST_FIELD', {problems});
+  }
+}
+
+/**
+ * Reads the fields of one mapping and remembers which were asked for; `finish` names the others.
+ * A null value is an absent field, as it is to the API server.
+ */
+export class FieldReader {
+  readonly path: string;
+  readonly at: Place;
+  readonly findings: Findings;
+  readonly #fields: ReadonlyMap<string, TreeField>;
+  readonly #known = new Set<string>();
+
+  constructor(tree: Tree, path: string, findings: Findings) {
+    this.path = path;
+    this.at = tree.at;
+    this.findings = findings;
+    this.#fields = tree.kind === 'map' ? tree.fields : new Map();
+    if (tree.kind !== 'map') findings.problem(tree.at, path || 'document', `expected a mapping, got ${describe(tree)}`);
+  }
+
+  /** The path of a field of this mapping. */
+  pathOf(name: string): string {
+    return this.path === '' ? name : `${this.path}.${name}`;
+  }
+
+  has(name: string): boolean {
+    return this.#take(name) !== undefined;
+  }
+
+  /** Names present, in the order written. */
+  names(): string[] {
+    return [...this.#fields.keys()];
+  }
+
+  string(name: string): string | undefined {
+    const tree = this.#take(name);
+    if (!tree) return undefined;
+    if (tree.kind === 'scalar' && typeof tree.value === 'string') return tree.value;
+    const quoted = tree.kind === 'scalar' ? '; put it in quotes' : '';
+    this.#problem(tree, name, `expected text, got ${describe(tree)}${quoted}`);
+    return undefined;
+  }
+
+  boolean(name: string): boolean | undefined {
+    const tree = this.#take(name);
+    if (!tree) return undefined;
+    if (tree.kind === 'scalar' && typeof tree.value === 'boolean') return tree.value;
+    this.#problem(tree, name, `expected true or false, got ${describe(tree)}`);
+    return undefined;
+  }
+
+  integer(name: string): number | undefined {
+    const tree = this.#take(name);
+    if (!tree) return undefined;
+    if (tree.kind === 'scalar' && Number.isSafeInteger(tree.value)) return Number(tree.value);
+    this.#problem(tree, name, `expected a whole number, got ${describe(tree)}`);
+    return undefined;
+  }
+
+  object(name: string): FieldReader | undefined {
+    const tree = this.#take(name);
+    return tree && new FieldReader(tree, this.pathOf(name), this.findings);
+  }
+
+  /** A reader for each item of a list of mappings; empty when the field is absent. */
+  objects(name: string): FieldReader[] {
+    return this.#items(name).map((item, i) => new FieldReader(item, `${this.pathOf(name)}[${i}]`, this.findings));
+  }
+
+  strings(name: string): string[] | undefined {
+    if (!this.#take(name)) return undefined;
+    return this.#items(name).map((item, i) => {
+      if (item.kind === 'scalar' && typeof item.value === 'string') return item.value;
+      const quoted = item.kind === 'scalar' ? '; put it in quotes' : '';
+      this.#problem(item, `${name}[${i}]`, `expected text, got ${describe(item)}${quoted}`);
+      return '';
+    });
+  }
+
+  integers(name: string): number[] | undefined {
+    if (!this.#take(name)) return undefined;
+    return this.#items(name).map((item, i) => {
+      if (item.kind === 'scalar' && Number.isSafeInteger(item.value)) return Number(item.value);
+      this.#problem(item, `${name}[${i}]`, `expected a whole number, got ${describe(item)}`);
+      return 0;
+    });
+  }
+
+  stringMap(name: string): Readonly<Record<string, string>> {
+    const tree = this.#take(name);
+    if (!tree) return {};
+    const entries: [string, string][] = [];
+    if (tree.kind === 'map') {
+      for (const [key, field] of tree.fields) {
+        if (field.tree.kind === 'scalar' && typeof field.tree.value === 'string') entries.push([key, field.tree.value]);
+        else
+          this.#problem(field.tree, `${name}[${key}]`, `expected text, got ${describe(field.tree)}; put it in quotes`);
+      }
+    } else this.#problem(tree, name, `expected a mapping, got ${describe(tree)}`);
+    return Object.fromEntries(entries);
+  }
+
+  /** Fields that Kubernetes knows and whose absence here leaves the pod the same pod: named in a warning when present. */
+  notHonoured(...names: readonly string[]): void {
+    for (const name of names) {
+      const field = this.#present(name);
+      if (!field) continue;
+      const text = `known to Kubernetes, not yet honoured by subroot: ${this.pathOf(name)}`;
+      this.findings.warn('not-honoured', field.at, this.pathOf(name), text);
+    }
+  }
+
+  /** Fields that Kubernetes knows and that cannot be left out without changing the pod. */
+  refuse(name: string, why: string): void {
+    const field = this.#present(name);
+    if (field) this.findings.refuse(field.at, this.pathOf(name), why);
+  }
+
+  /** Accepts fields that are only information. */
+  ignore(...names: readonly string[]): void {
+    for (const name of names) this.#known.add(name);
+  }
+
+  /** Names every field that nobody asked for, with the nearest known name. */
+  finish(): void {
+    for (const [name, field] of this.#fields) {
+      if (this.#known.has(name)) continue;
+      const near = nearest(name, this.#known);
+      const hint = near === undefined ? '' : `, did you mean ${near}?`;
+      this.findings.warn('unknown-field', field.at, this.pathOf(name), `${this.pathOf(name)}: unknown field${hint}`);
+    }
+  }
+
+  #present(name: string): TreeField | undefined {
+    this.#known.add(name);
+    const field = this.#fields.get(name);
+    return field && (field.tree.kind !== 'scalar' || field.tree.value !== null) ? field : undefined;
+  }
+
+  #take(name: string): Tree | undefined {
+    return this.#present(name)?.tree;
+  }
+
+  #items(name: string): readonly Tree[] {
+    const tree = this.#take(name);
+    if (!tree) return [];
+    if (tree.kind === 'list') return tree.items;
+    this.#problem(tree, name, `expected a list, got ${describe(tree)}`);
+    return [];
+  }
+
+  #problem(tree: Tree, name: string, what: string): void {
+    this.findings.problem(tree.at, this.pathOf(name), what);
+  }
+}
+
+function describe(tree: Tree): string {
+  if (tree.kind === 'list') return 'a list';
+  if (tree.kind === 'map') return 'a mapping';
+  if (tree.value === null) return 'nothing';
+  const shown = JSON.stringify(tree.value) ?? 'nothing';
+  const short = shown.length > 60 ? `${shown.slice(0, 60)}…` : shown;
+  return typeof tree.value === 'string' ? `the text ${short}` : `${typeof tree.value} ${short}`;
+}
+
+/** The known name that a misspelling most likely means, or undefined when none is close. */
+export function nearest(name: string, known: Iterable<string>): string | undefined {
+  let best: string | undefined;
+  let bestDistance = Math.min(3, Math.ceil(name.length / 3) + 1);
+  for (const candidate of known) {
+    if (candidate.toLowerCase() === name.toLowerCase()) return candidate;
+    if (Math.abs(candidate.length - name.length) >= bestDistance) continue;
+    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
+    if (distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({length: b.length + 1}, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const swap = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

@@ -1,0 +1,230 @@
+import type {FieldReader} from './field-reader.ts';
+import type {
+  ContainerSecurityContext,
+  HostPathType,
+  PodContainer,
+  PodDnsConfig,
+  PodSecurityContext,
+  PodSpec,
+  RestartPolicy,
+  Volume,
+} from './pod.ts';
+
+/** Every volume type of the API, by field name. Source: kubernetes/api core/v1 VolumeSource, 1.37. */
+const volumeTypes = [
+  ...['hostPath', 'emptyDir', 'gcePersistentDisk', 'awsElasticBlockStore', 'gitRepo', 'secret', 'nfs', 'iscsi'],
+  ...['glusterfs', 'persistentVolumeClaim', 'rbd', 'flexVolume', 'cinder', 'cephfs', 'flocker', 'downwardAPI', 'fc'],
+  ...['azureFile', 'configMap', 'vsphereVolume', 'quobyte', 'azureDisk', 'photonPersistentDisk', 'projected'],
+  ...['portworxVolume', 'scaleIO', 'storageos', 'csi', 'ephemeral', 'image'],
+];
+
+/** Present keys only: `exactOptionalPropertyTypes` tells absent from undefined. */
+type Present<T> = {[K in keyof T]?: Exclude<T[K], undefined>};
+function present<T extends object>(fields: T): Present<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Present<T>;
+}
+
+/** The spec of a Pod. Defaults are the API server's. Source: kubernetes/api core/v1 PodSpec, 1.37. */
+export function readPodSpec(spec: FieldReader): PodSpec {
+  const os = spec.object('os');
+  const osName = os?.string('name');
+  os?.finish();
+  const result: PodSpec = {
+    ...present({
+      hostUsers: spec.boolean('hostUsers'),
+      shareProcessNamespace: spec.boolean('shareProcessNamespace'),
+      hostname: spec.string('hostname'),
+      runtimeClassName: spec.string('runtimeClassName'),
+      os: osName === undefined ? undefined : {name: osName},
+      dnsConfig: readDnsConfig(spec.object('dnsConfig')),
+    }),
+    hostNetwork: spec.boolean('hostNetwork') ?? false,
+    hostPID: spec.boolean('hostPID') ?? false,
+    hostIPC: spec.boolean('hostIPC') ?? false,
+    restartPolicy: (spec.string('restartPolicy') ?? 'Always') as RestartPolicy,
+    terminationGracePeriodSeconds: spec.integer('terminationGracePeriodSeconds') ?? 30,
+    securityContext: readPodSecurityContext(spec.object('securityContext')),
+    volumes: spec.objects('volumes').map(readVolume),
+    initContainers: spec.objects('initContainers').map((reader) => readContainer(reader, 'init')),
+    containers: spec.objects('containers').map((reader) => readContainer(reader, 'app')),
+    ephemeralContainers: spec.objects('ephemeralContainers').map((reader) => readContainer(reader, 'ephemeral')),
+  };
+  spec.refuse('hostnameOverride', 'the pod would see another host name');
+  spec.refuse('resourceClaims', 'the containers would miss their devices');
+  spec.refuse('ephemeralContainers', 'subroot starts only init containers and containers');
+  spec.notHonoured(
+    ...['activeDeadlineSeconds', 'affinity', 'automountServiceAccountToken', 'dnsPolicy', 'enableServiceLinks'],
+    ...['hostAliases', 'imagePullSecrets', 'nodeName', 'nodeSelector', 'overhead', 'preemptionPolicy', 'priority'],
+    ...['priorityClassName', 'readinessGates', 'resources', 'schedulerName', 'schedulingGates', 'schedulingGroup'],
+    ...['serviceAccount', 'serviceAccountName', 'setHostnameAsFQDN', 'subdomain', 'tolerations'],
+    ...['topologySpreadConstraints', 'workloadRef'],
+  );
+  spec.finish();
+  return result;
+}
+
+function readDnsConfig(reader: FieldReader | undefined): PodDnsConfig | undefined {
+  if (!reader) return undefined;
+  const options = reader.objects('options').map((option) => {
+    const name = option.string('name') ?? '';
+    const value = option.string('value');
+    option.finish();
+    return value === undefined ? name : `${name}:${value}`;
+  });
+  const config = {servers: reader.strings('nameservers') ?? [], searches: reader.strings('searches') ?? [], options};
+  reader.finish();
+  return config;
+}
+
+function readPodSecurityContext(reader: FieldReader | undefined): PodSecurityContext {
+  if (!reader) return {supplementalGroups: [], sysctls: {}};
+  const sysctls = reader.objects('sysctls').map((sysctl): [string, string] => {
+    const pair: [string, string] = [sysctl.string('name') ?? '', sysctl.string('value') ?? ''];
+    sysctl.finish();
+    return pair;
+  });
+  const context: PodSecurityContext = {
+    ...present({
+      runAsUser: reader.integer('runAsUser'),
+      runAsGroup: reader.integer('runAsGroup'),
+      runAsNonRoot: reader.boolean('runAsNonRoot'),
+    }),
+    supplementalGroups: reader.integers('supplementalGroups') ?? [],
+    sysctls: Object.fromEntries(sysctls),
+  };
+  refuseProfiles(reader);
+  reader.refuse('fsGroup', 'volumes would keep another group');
+  reader.notHonoured('fsGroupChangePolicy', 'supplementalGroupsPolicy', 'seLinuxChangePolicy');
+  reader.finish();
+  return context;
+}
+
+/** Confinement that subroot does not apply: dropping it in silence would weaken the pod. `Unconfined` asks for nothing. */
+function refuseProfiles(reader: FieldReader): void {
+  for (const name of ['seccompProfile', 'appArmorProfile']) {
+    const profile = reader.object(name);
+    if (profile && profile.string('type') !== 'Unconfined') {
+      reader.refuse(name, 'the containers would run without that confinement; only type Unconfined is done');
+    }
+  }
+  reader.refuse('seLinuxOptions', 'the containers would run with another SELinux label');
+  reader.refuse('windowsOptions', 'subroot runs Linux pods');
+}
+
+function readVolume(reader: FieldReader): Volume {
+  const name = reader.string('name') ?? '';
+  const types = volumeTypes.filter((type) => reader.has(type));
+  const type = types[0] ?? 'emptyDir';
+  if (types.length > 1) {
+    reader.findings.problem(reader.at, reader.path, `may not specify more than 1 volume type, got ${types.join(', ')}`);
+  }
+  const source = reader.object(type);
+  reader.finish();
+  if (type === 'hostPath') return {name, kind: 'hostPath', ...readHostPath(source)};
+  if (type === 'emptyDir') {
+    if (source && source.string('medium') === 'Memory') source.refuse('medium', 'its files would be on disk');
+    source?.notHonoured('sizeLimit');
+    source?.finish();
+    return {name, kind: 'emptyDir'};
+  }
+  reader.refuse(type, 'only emptyDir and hostPath volumes are made');
+  return {name, kind: 'other', type};
+}
+
+function readHostPath(source: FieldReader | undefined): {path: string; type: HostPathType} {
+  const path = source?.string('path') ?? '';
+  const type = (source?.string('type') ?? '') as HostPathType;
+  source?.finish();
+  return {path, type};
+}
+
+function readContainer(reader: FieldReader, role: 'init' | 'app' | 'ephemeral'): PodContainer {
+  const container: PodContainer = {
+    ...present({workingDir: reader.string('workingDir'), stopSignal: readLifecycle(reader.object('lifecycle'))}),
+    name: reader.string('name') ?? '',
+    image: reader.string('image') ?? '',
+    command: reader.strings('command') ?? [],
+    args: reader.strings('args') ?? [],
+    env: reader.objects('env').map(readEnv),
+    stdin: reader.boolean('stdin') ?? false,
+    stdinOnce: reader.boolean('stdinOnce') ?? false,
+    tty: reader.boolean('tty') ?? false,
+    volumeMounts: reader.objects('volumeMounts').map(readVolumeMount),
+    volumeDevices: reader.objects('volumeDevices').map((device) => {
+      const result = {name: device.string('name') ?? '', devicePath: device.string('devicePath') ?? ''};
+      device.finish();
+      return result;
+    }),
+    securityContext: readSecurityContext(reader.object('securityContext')),
+    terminationMessagePath: reader.string('terminationMessagePath') ?? '/dev/termination-log',
+    terminationMessagePolicy: reader.string('terminationMessagePolicy') ?? 'File',
+  };
+  for (const port of reader.objects('ports')) {
+    port.refuse('hostPort', 'the port would not be reachable on the host');
+    port.ignore('name', 'containerPort', 'protocol', 'hostIP');
+    port.finish();
+  }
+  reader.refuse('envFrom', 'the variables would be missing');
+  reader.refuse('volumeDevices', 'the devices would be missing');
+  if (role === 'init') reader.refuse('restartPolicy', 'a sidecar would be waited for instead of kept running');
+  reader.notHonoured(
+    ...['imagePullPolicy', 'livenessProbe', 'readinessProbe', 'startupProbe', 'resources', 'resizePolicy'],
+    ...['restartPolicy', 'restartPolicyRules'].filter((name) => role !== 'init' || name !== 'restartPolicy'),
+    ...(role === 'ephemeral' ? ['targetContainerName'] : []),
+  );
+  reader.finish();
+  return container;
+}
+
+function readLifecycle(reader: FieldReader | undefined): string | undefined {
+  if (!reader) return undefined;
+  const signal = reader.string('stopSignal');
+  reader.refuse('postStart', 'the hook would not run');
+  reader.refuse('preStop', 'the hook would not run');
+  reader.finish();
+  return signal;
+}
+
+function readEnv(reader: FieldReader): {name: string; value: string} {
+  const variable = {name: reader.string('name') ?? '', value: reader.string('value') ?? ''};
+  reader.refuse('valueFrom', 'the variable would be empty; give it a value');
+  reader.finish();
+  return variable;
+}
+
+function readVolumeMount(reader: FieldReader): PodContainer['volumeMounts'][number] {
+  const mount = {
+    ...present({subPath: reader.string('subPath') || undefined}),
+    name: reader.string('name') ?? '',
+    mountPath: reader.string('mountPath') ?? '',
+    readOnly: reader.boolean('readOnly') ?? false,
+  };
+  const propagation = reader.string('mountPropagation') ?? 'None';
+  if (propagation !== 'None') reader.refuse('mountPropagation', 'mounts would not be seen on the other side');
+  const recursive = reader.string('recursiveReadOnly') ?? 'Disabled';
+  if (recursive === 'Enabled') reader.refuse('recursiveReadOnly', 'mounts below it would stay writable');
+  reader.refuse('subPathExpr', 'the whole volume would be mounted');
+  reader.finish();
+  return mount;
+}
+
+function readSecurityContext(reader: FieldReader | undefined): ContainerSecurityContext {
+  if (!reader) return {privileged: false, readOnlyRootFilesystem: false, capabilities: {add: [], drop: []}};
+  const capabilities = reader.object('capabilities');
+  const context: ContainerSecurityContext = {
+    ...present({
+      runAsUser: reader.integer('runAsUser'),
+      runAsGroup: reader.integer('runAsGroup'),
+      runAsNonRoot: reader.boolean('runAsNonRoot'),
+      allowPrivilegeEscalation: reader.boolean('allowPrivilegeEscalation'),
+      procMount: reader.string('procMount'),
+    }),
+    privileged: reader.boolean('privileged') ?? false,
+    readOnlyRootFilesystem: reader.boolean('readOnlyRootFilesystem') ?? false,
+    capabilities: {add: capabilities?.strings('add') ?? [], drop: capabilities?.strings('drop') ?? []},
+  };
+  capabilities?.finish();
+  refuseProfiles(reader);
+  reader.finish();
+  return context;
+}

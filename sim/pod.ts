@@ -1,0 +1,129 @@
+import type {NotYet} from './field-reader.ts';
+
+/**
+ * A v1 Pod as subroot runs it. Field names are those of the Kubernetes API; defaults of the API server are filled in,
+ * except where "absent" means something (`hostUsers`, `shareProcessNamespace`, `runAsUser`, …).
+ */
+export interface Pod {
+  readonly metadata: PodMetadata;
+  readonly spec: PodSpec;
+  /** Fields that subroot cannot do yet and that may not be dropped; `startPod` refuses a pod that has any. */
+  readonly notYet: readonly NotYet[];
+}
+
+export interface PodMetadata {
+  readonly name: string;
+  readonly namespace: string;
+  readonly uid: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+export type RestartPolicy = 'Always' | 'OnFailure' | 'Never';
+
+export interface PodSpec {
+  /** Absent and true mean the node's user namespace; false asks for one of the pod's own. */
+  readonly hostUsers?: boolean;
+  readonly hostNetwork: boolean;
+  readonly hostPID: boolean;
+  readonly hostIPC: boolean;
+  readonly shareProcessNamespace?: boolean;
+  readonly hostname?: string;
+  readonly restartPolicy: RestartPolicy;
+  /** Seconds. */
+  readonly terminationGracePeriodSeconds: number;
+  readonly os?: {readonly name: string};
+  readonly runtimeClassName?: string;
+  readonly securityContext: PodSecurityContext;
+  readonly dnsConfig?: PodDnsConfig;
+  readonly volumes: readonly Volume[];
+  readonly initContainers: readonly PodContainer[];
+  readonly containers: readonly PodContainer[];
+  readonly ephemeralContainers: readonly PodContainer[];
+}
+
+export interface PodDnsConfig {
+  readonly servers: readonly string[];
+  readonly searches: readonly string[];
+  /** `ndots:5`, `edns0`. */
+  readonly options: readonly string[];
+}
+
+/** Ids are container-side ids. */
+export interface PodSecurityContext {
+  readonly runAsUser?: number;
+  readonly runAsGroup?: number;
+  readonly runAsNonRoot?: boolean;
+  readonly supplementalGroups: readonly number[];
+  readonly sysctls: Readonly<Record<string, string>>;
+}
+
+export type HostPathType =
+  | ''
+  | 'DirectoryOrCreate'
+  | 'Directory'
+  | 'FileOrCreate'
+  | 'File'
+  | 'Socket'
+  | 'CharDevice'
+  | 'BlockDevice';
+
+export type Volume =
+  | {readonly name: string; readonly kind: 'emptyDir'}
+  | {readonly name: string; readonly kind: 'hostPath'; readonly path: string; readonly type: HostPathType}
+  /** Any other type the API knows, by its field name (`configMap`, `nfs`, …). */
+  | {readonly name: string; readonly kind: 'other'; readonly type: string};
+
+export interface VolumeMount {
+  readonly name: string;
+  readonly mountPath: string;
+  readonly readOnly: boolean;
+  readonly subPath?: string;
+}
+
+export interface EnvVar {
+  readonly name: string;
+  readonly value: string;
+}
+
+export interface PodContainer {
+  readonly name: string;
+  readonly image: string;
+  readonly command: readonly string[];
+  readonly args: readonly string[];
+  readonly env: readonly EnvVar[];
+  readonly workingDir?: string;
+  readonly stdin: boolean;
+  readonly stdinOnce: boolean;
+  readonly tty: boolean;
+  readonly volumeMounts: readonly VolumeMount[];
+  readonly volumeDevices: readonly {readonly name: string; readonly devicePath: string}[];
+  readonly securityContext: ContainerSecurityContext;
+  /** Name with or without SIG. */
+  readonly stopSignal?: string;
+  readonly terminationMessagePath: string;
+  readonly terminationMessagePolicy: string;
+}
+
+export interface ContainerSecurityContext {
+  readonly runAsUser?: number;
+  readonly runAsGroup?: number;
+  readonly runAsNonRoot?: boolean;
+  readonly privileged: boolean;
+  readonly readOnlyRootFilesystem: boolean;
+  /** Absent means true. */
+  readonly allowPrivilegeEscalation?: boolean;
+  /** `Default` or `Unmasked`. */
+  readonly procMount?: string;
+  readonly capabilities: {readonly add: readonly string[]; readonly drop: readonly string[]};
+}
+
+/** True when the pod asks for a user namespace of its own. */
+export function wantsUserNamespace(pod: Pod): boolean {
+  return pod.spec.hostUsers === false;
+}
+
+/** Init containers, then containers, in the order the kubelet starts them. */
+export function startedContainers(pod: Pod): readonly PodContainer[] {
+  return [...pod.spec.initContainers, ...pod.spec.containers];
+}
