@@ -277,6 +277,11 @@ export class Ledger {
     return true;
   }
 
+  /** Removes this process's own traces in `tmp/`. Blocks stay as they are, and the ledger can still be used. */
+  close(): void {
+    this.#claims.close();
+  }
+
   // ── folders and the version
 
   #makeFolders(): void {
