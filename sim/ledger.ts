@@ -127,13 +127,21 @@ export class Ledger {
    * another process takes ever longer to release this pod, SUBROOT_LEDGER_POD_UID and the disk's. On an error nothing is left behind.
    */
   getOrCreate(podUid: string, options: {readonly bound?: boolean} = {}): IdBlock {
+    return this.acquire(podUid, options).block;
+  }
+
+  /** As getOrCreate, and says whether this call made the block: who undoes a start may release only what is `fresh`. */
+  acquire(
+    podUid: string,
+    options: {readonly bound?: boolean} = {},
+  ): {readonly block: IdBlock; readonly fresh: boolean} {
     checkUid(podUid);
     for (let waits = 0; ; waits++) {
       const file = this.#readPod(podUid);
       if (file.state === 'bad') throw this.#usernsFileError(podUid, file.why);
       if (file.state === 'block') {
         const held = this.#confirm(podUid, file.block);
-        if (held === 'ours') return file.block;
+        if (held === 'ours') return {block: file.block, fresh: false};
         if (held !== 'changing') throw this.#usernsFileError(podUid, held);
         this.#wait(podUid, file.block.hostId, waits);
         continue;
@@ -141,7 +149,7 @@ export class Ledger {
       const claim = this.#claim(options.bound ? 'bound' : 'pod', podUid);
       const block = this.#blockAt(claim.hostId);
       try {
-        if (this.#publish(podUid, block)) return block;
+        if (this.#publish(podUid, block)) return {block, fresh: true};
       } catch (error) {
         this.#abandon(claim);
         throw error;

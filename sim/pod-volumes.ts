@@ -1,6 +1,6 @@
 import type {Stats} from 'node:fs';
 import {chmodSync, mkdirSync, realpathSync, statSync, writeFileSync} from 'node:fs';
-import {rm} from 'node:fs/promises';
+import {rm, rmdir} from 'node:fs/promises';
 import {join, relative, sep} from 'node:path';
 import {subrootError} from '../native-free/errors.ts';
 import type {HostPathType, Pod, Volume, VolumeMount} from './pod.ts';
@@ -8,6 +8,18 @@ import type {HostPathType, Pod, Volume, VolumeMount} from './pod.ts';
 /** Folder of one emptyDir volume inside the pod's folder, as the kubelet names it. */
 export function emptyDirPath(podDir: string, volume: string): string {
   return join(podDir, 'volumes', 'kubernetes.io~empty-dir', volume);
+}
+
+/** True when this call made the folder of the pod's volumes, false when it was there: then it is another start's. */
+export function claimVolumes(podDir: string): boolean {
+  mkdirSync(podDir, {recursive: true, mode: 0o700});
+  try {
+    mkdirSync(join(podDir, 'volumes'), 0o700);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    throw error;
+  }
 }
 
 /**
@@ -30,9 +42,11 @@ export function makeVolumes(pod: Pod, podDir: string): (mount: VolumeMount) => s
   };
 }
 
-/** Removes the pod's emptyDir folders. Files of a rootless pod belong to its ids: the caller then gives its own `removeTree`. */
+/** Removes the pod's emptyDir folders, and its own when that leaves it empty. Files of a rootless pod belong to its ids: the caller then gives its own `removeTree`. */
 export async function removeVolumes(podDir: string, removeTree = removeFolder): Promise<void> {
   await removeTree(join(podDir, 'volumes'));
+  // Still there: the pod's userns file. The ledger removes the folder with it.
+  await rmdir(podDir).catch(() => undefined);
 }
 
 async function removeFolder(path: string): Promise<void> {

@@ -1,0 +1,81 @@
+/**
+ * The kubelet's part: pods read from manifests, checked by the rules of a Kubernetes version, given blocks of host ids, and
+ * started on any CRI runtime. Nothing here starts a process or reads /proc: the world comes in through the arguments.
+ */
+
+export type {ContainerConfigOptions, SandboxConfigOptions} from './cri-config.ts';
+// ── pods → CRI
+/** What RunPodSandbox and CreateContainer are sent for a pod. */
+export {
+  containerConfigOf,
+  DEFAULT_LOG_ROOT,
+  defaultMaskedPaths,
+  defaultReadonlyPaths,
+  hostnameOf,
+  logDirectoryOf,
+  mappingsOf,
+  namespacesOf,
+  requireRunnable,
+  sandboxConfigOf,
+} from './cri-config.ts';
+export {expandReferences} from './expansion.ts';
+export type {FieldError, FieldErrorType} from './field-error.ts';
+export {aggregate} from './field-error.ts';
+export type {NotYet, Warning} from './field-reader.ts';
+export type {IdPool} from './id-pool.ts';
+export {checkIdsPerPod, checkPool, DEFAULT_MAX_PODS, defaultPool, usableBlocks} from './id-pool.ts';
+export type {NodeParts, StartedContainer, StartedPod, StartPodOptions} from './kubelet.ts';
+/** A pod's life on a runtime; a failed start leaves nothing behind. */
+export {removePod, startPod, stopPod} from './kubelet.ts';
+export type {FeatureGates, GateName, GateState, KubernetesRules, KubernetesVersion} from './kubernetes-versions.ts';
+/** Gates and rules by minor version, 1.25 to 1.37. */
+export {gateState, isGateOn, minorOf, NEWEST_MINOR, OLDEST_MINOR, rulesOf} from './kubernetes-versions.ts';
+export type {LedgerEntry, LedgerOptions, QuarantinedPod} from './ledger.ts';
+/** The ledger on disk: shared by processes, without a daemon or a lock, mended at opening. */
+export {LEDGER_VERSION, Ledger} from './ledger.ts';
+export type {ClaimKind, Owner} from './ledger-claims.ts';
+export type {LedgerFs} from './ledger-fs.ts';
+export {nodeLedgerFs} from './ledger-fs.ts';
+export {MAX_MANIFEST_BYTES} from './manifest-tree.ts';
+export type {
+  ContainerSecurityContext,
+  EnvVar,
+  HostPathType,
+  Pod,
+  PodContainer,
+  PodDnsConfig,
+  PodMetadata,
+  PodSecurityContext,
+  PodSpec,
+  RestartPolicy,
+  Volume,
+  VolumeMount,
+} from './pod.ts';
+/** The pod model: API names, defaults filled in, absent stays absent where that means something. */
+export {startedContainers, wantsUserNamespace} from './pod.ts';
+export type {Manifests, OtherObject, ParseOptions} from './pod-spec.ts';
+// ── manifests → pods
+/** Text → pods, other objects and warnings. */
+export {parseManifests} from './pod-spec.ts';
+/** Folders for emptyDir, checks for hostPath and subPath. */
+export {claimVolumes, emptyDirPath, makeVolumes, removeVolumes} from './pod-volumes.ts';
+export type {AccountLookup, ChosenPool, GetsubidsResult, PoolSources} from './pool.ts';
+// ── blocks of host ids
+/** Where the range for pods comes from, and the checks on it. Ids are plain numbers; lengths count ids. */
+export {parseGetsubids, poolFrom} from './pool.ts';
+export type {Random} from './random.ts';
+/** Numbers from a seed, or from the operating system. */
+export {seededRandom, systemRandom} from './random.ts';
+export type {AllocatorOptions, IdBlock} from './userns-allocator.ts';
+/** Which blocks are taken, in memory: the random scan, and the kubelet's bookkeeping by pod. */
+export {UsernsAllocator, UsernsManager} from './userns-allocator.ts';
+export type {UsernsFile} from './userns-file.ts';
+/** The kubelet's `userns` file. */
+export {formatUsernsFile, parseUsernsFile} from './userns-file.ts';
+export type {HandlerSupport, KubeletOptions, RuntimeHandler, UsernsDecision} from './userns-support.ts';
+/** What a kubelet does with `hostUsers` before it touches disk: its own namespace, the node's, in silence or refused. */
+export {decideUserns, declaresHostNetworkUserns, handlerSupportsUserns, requireUserns} from './userns-support.ts';
+export type {ValidationOptions} from './validation.ts';
+// ── what the API server and the kubelet say
+/** Pod → field errors of a Kubernetes version; `requireValidPod` throws them together, as kubectl shows them. */
+export {dropDisabledFields, requireValidPod, validatePod} from './validation.ts';

@@ -1,0 +1,252 @@
+import {setTimeout as sleep} from 'node:timers/promises';
+import type {ContainerStatus, PodSandboxConfig, RuntimeService} from '../native-free/cri.ts';
+import {SubrootError, subrootError} from '../native-free/errors.ts';
+import type {SandboxConfigOptions} from './cri-config.ts';
+import {containerConfigOf, requireRunnable, sandboxConfigOf} from './cri-config.ts';
+import type {Ledger} from './ledger.ts';
+import type {Pod, PodContainer} from './pod.ts';
+import {wantsUserNamespace} from './pod.ts';
+import {claimVolumes, makeVolumes, removeVolumes} from './pod-volumes.ts';
+import type {IdBlock} from './userns-allocator.ts';
+import type {KubeletOptions} from './userns-support.ts';
+import {requireUserns} from './userns-support.ts';
+
+/** What startPod needs of the node. */
+export interface NodeParts {
+  readonly runtime: RuntimeService;
+  /** Where blocks come from and where pods have their folders. */
+  readonly ledger: Pick<Ledger, 'acquire' | 'release' | 'podDir'>;
+  /** Removes a folder whose files may belong to the pod's ids; plain `rm -r` by default. */
+  readonly removeTree?: (path: string) => Promise<void>;
+}
+
+export interface StartPodOptions extends Omit<SandboxConfigOptions, 'attempt'> {
+  readonly attempt?: number;
+  /** The pod dies with this process; its block is then freed by whoever finds this process dead. */
+  readonly bound?: boolean;
+  /** What this kubelet knows of its runtime and gates. Without it nothing is rejected here, and the runtime answers for itself. */
+  readonly kubelet?: KubeletOptions;
+  /** CPUs of the node, for the default masks. */
+  readonly cpuCount?: number;
+  /** Milliseconds between looks at a running init container; 20 by default. */
+  readonly pollMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface StartedContainer {
+  readonly name: string;
+  readonly id: string;
+}
+
+export interface StartedPod {
+  readonly pod: Pod;
+  readonly podSandboxId: string;
+  readonly sandboxConfig: PodSandboxConfig;
+  /** There exactly when the pod has hostUsers false. */
+  readonly block?: IdBlock;
+  /** Init containers have ended; containers are started. In the order of the spec. */
+  readonly initContainers: readonly StartedContainer[];
+  readonly containers: readonly StartedContainer[];
+}
+
+/** A step of the way back, in the order in which it was registered; undone last to first. */
+interface Undo {
+  readonly what: string;
+  readonly run: () => Promise<void>;
+}
+
+/**
+ * Starts a pod: block, folders, sandbox, init containers one after another to their end, containers in order.
+ * When anything fails or the signal aborts, all of it is undone, last to first, and the first error is thrown as it is. When the way back
+ * fails too, SUBROOT_POD_UNDO_INCOMPLETE names what is left, and the block stays reserved: something may still run in it.
+ * Errors: what containerConfigOf and Ledger.getOrCreate throw, SUBROOT_POD_REJECTED, SUBROOT_VOLUME_*, SUBROOT_INIT_CONTAINER_FAILED,
+ * SUBROOT_POD_ABORTED, and the runtime's. A pod that has a block already (a new attempt) keeps it, whatever happens.
+ * Simplified: restart policies are not acted on; a failed init container ends the start.
+ * Source: kubernetes pkg/kubelet/kuberuntime/kuberuntime_manager.go SyncPod, 1.36.
+ */
+export async function startPod(node: NodeParts, pod: Pod, options: StartPodOptions = {}): Promise<StartedPod> {
+  requireRunnable(pod);
+  if (options.kubelet) requireUserns(pod, options.kubelet);
+  const undo: Undo[] = [];
+  try {
+    return await startSteps(node, pod, options, undo);
+  } catch (error) {
+    await undoAll(pod, undo, error);
+    throw error;
+  }
+}
+
+async function startSteps(node: NodeParts, pod: Pod, options: StartPodOptions, undo: Undo[]): Promise<StartedPod> {
+  const {runtime, ledger} = node;
+  const {uid} = pod.metadata;
+  const call = options.signal ? {signal: options.signal} : {};
+  const proceed = (step: string) => {
+    if (options.signal?.aborted) throw aborted(pod, step, options.signal);
+  };
+
+  proceed('its id block was taken');
+  const taken = wantsUserNamespace(pod) ? ledger.acquire(uid, {bound: options.bound ?? false}) : undefined;
+  const block = taken?.block;
+  // What was there before belongs to an earlier start of this pod, which may still run.
+  if (taken?.fresh) undo.push({what: 'id block', run: () => releaseUnused(node, uid)});
+
+  const podDir = ledger.podDir(uid);
+  const hasFolders = pod.spec.volumes.some((volume) => volume.kind === 'emptyDir');
+  if (hasFolders && claimVolumes(podDir)) {
+    undo.push({what: 'volumes', run: () => removeVolumes(podDir, node.removeTree)});
+  }
+  const hostPathOf = makeVolumes(pod, podDir);
+  const configOf = (container: PodContainer) =>
+    containerConfigOf(pod, container, block, {
+      attempt: options.attempt ?? 0,
+      hostPathOf,
+      cpuCount: options.cpuCount ?? 0,
+    });
+  // All configurations first: a pod with a mistake in its last container starts nothing.
+  const sandboxConfig = sandboxConfigOf(pod, block, options);
+  const initConfigs = pod.spec.initContainers.map(configOf);
+  const configs = pod.spec.containers.map(configOf);
+
+  proceed('its sandbox was made');
+  const runtimeHandler = pod.spec.runtimeClassName;
+  const {podSandboxId} = await runtime.runPodSandbox(
+    {config: sandboxConfig, ...(runtimeHandler !== undefined && {runtimeHandler})},
+    call,
+  );
+  undo.push({what: `sandbox ${podSandboxId}`, run: () => endSandbox(runtime, podSandboxId)});
+
+  const start = async (config: (typeof configs)[number]): Promise<StartedContainer> => {
+    proceed(`container ${config.metadata.name} was made`);
+    const {containerId} = await runtime.createContainer({podSandboxId, config, sandboxConfig}, call);
+    undo.push({what: `container ${containerId}`, run: () => endContainer(runtime, containerId)});
+    proceed(`container ${config.metadata.name} was started`);
+    await runtime.startContainer({containerId}, call);
+    return {name: config.metadata.name, id: containerId};
+  };
+
+  const initContainers: StartedContainer[] = [];
+  for (const config of initConfigs) {
+    const container = await start(config);
+    const status = await untilExited(runtime, container.id, options, () =>
+      proceed(`init container ${container.name} ended`),
+    );
+    if (status.exitCode !== 0) throw initFailed(pod, container, status);
+    initContainers.push(container);
+  }
+  const containers: StartedContainer[] = [];
+  for (const config of configs) containers.push(await start(config));
+  proceed('it was handed over');
+  return {pod, podSandboxId, sandboxConfig, ...(block && {block}), initContainers, containers};
+}
+
+async function untilExited(
+  runtime: RuntimeService,
+  containerId: string,
+  options: StartPodOptions,
+  proceed: () => void,
+): Promise<ContainerStatus> {
+  for (;;) {
+    const {status} = await runtime.containerStatus({containerId});
+    if (status.state === 'CONTAINER_EXITED') return status;
+    proceed();
+    await sleep(options.pollMs ?? 20);
+    proceed();
+  }
+}
+
+async function endContainer(runtime: RuntimeService, containerId: string): Promise<void> {
+  await runtime.stopContainer({containerId, timeout: 0});
+  await runtime.removeContainer({containerId});
+}
+
+async function endSandbox(runtime: RuntimeService, podSandboxId: string): Promise<void> {
+  await runtime.stopPodSandbox({podSandboxId});
+  await runtime.removePodSandbox({podSandboxId});
+}
+
+/** Releases a block, unless the runtime still knows a sandbox that may use it (one it failed to clean up after itself). */
+async function releaseUnused({runtime, ledger}: NodeParts, uid: string): Promise<void> {
+  const {items} = await runtime.listPodSandbox({filter: {labelSelector: {'io.kubernetes.pod.uid': uid}}});
+  const [sandbox] = items;
+  if (sandbox)
+    throw subrootError('SUBROOT_INTERNAL', {what: `the runtime still has sandbox ${sandbox.id} of pod ${uid}`});
+  ledger.release(uid);
+}
+
+async function undoAll(pod: Pod, undo: readonly Undo[], error: unknown): Promise<void> {
+  const left: string[] = [];
+  const failures: unknown[] = [];
+  for (const step of undo.toReversed()) {
+    // Removing a sandbox removes its containers; the block and the folders wait until the sandbox is surely gone.
+    const blocked =
+      (step.what === 'id block' || step.what === 'volumes') && left.some((what) => what.startsWith('sandbox'));
+    try {
+      if (blocked) left.push(step.what);
+      else await step.run();
+    } catch (failure) {
+      left.push(step.what);
+      failures.push(failure);
+    }
+  }
+  const sandboxGone = !left.some((what) => what.startsWith('sandbox'));
+  const remaining = sandboxGone ? left.filter((what) => !what.startsWith('container')) : left;
+  if (remaining.length === 0) return;
+  const details = {pod: pod.metadata.name, why: shortOf(error), left: remaining.join(', ')};
+  throw subrootError(
+    'SUBROOT_POD_UNDO_INCOMPLETE',
+    details,
+    new AggregateError([error, ...failures], 'start and undo failed'),
+  );
+}
+
+/**
+ * Stops a pod's containers, all at once, each with the pod's grace period, then its sandbox. Stopping again is fine.
+ * Every container is tried; the first failure is thrown at the end. Source: kubernetes kuberuntime_manager.go killPodWithSyncResult.
+ */
+export async function stopPod(
+  node: Pick<NodeParts, 'runtime'>,
+  started: StartedPod,
+  options: {/** Seconds; the spec's by default. */ readonly gracePeriod?: number; readonly signal?: AbortSignal} = {},
+): Promise<void> {
+  const timeout = options.gracePeriod ?? started.pod.spec.terminationGracePeriodSeconds;
+  const call = options.signal ? {signal: options.signal} : {};
+  const stops = await Promise.allSettled(
+    started.containers.map(({id}) => node.runtime.stopContainer({containerId: id, timeout}, call)),
+  );
+  await node.runtime.stopPodSandbox({podSandboxId: started.podSandboxId}, call);
+  for (const stop of stops) if (stop.status === 'rejected') throw stop.reason;
+}
+
+/**
+ * Removes a stopped pod: containers, sandbox, folders, and its block last, when nothing can run in it any more.
+ * On an error the rest is kept and a second call goes on; the block is then still reserved.
+ */
+export async function removePod(node: NodeParts, started: StartedPod): Promise<void> {
+  const {runtime, ledger} = node;
+  for (const {id} of [...started.containers, ...started.initContainers].reverse()) {
+    await runtime.removeContainer({containerId: id});
+  }
+  await runtime.removePodSandbox({podSandboxId: started.podSandboxId});
+  const {uid} = started.pod.metadata;
+  await removeVolumes(ledger.podDir(uid), node.removeTree);
+  if (started.block) ledger.release(uid);
+}
+
+function initFailed(pod: Pod, container: StartedContainer, status: ContainerStatus): Error {
+  return subrootError('SUBROOT_INIT_CONTAINER_FAILED', {
+    pod: pod.metadata.name,
+    container: container.name,
+    exitCode: status.exitCode,
+    reason: status.reason || 'Error',
+    log: status.logPath,
+  });
+}
+
+function aborted(pod: Pod, step: string, signal: AbortSignal): Error {
+  return subrootError('SUBROOT_POD_ABORTED', {pod: pod.metadata.name, step}, signal.reason);
+}
+
+function shortOf(error: unknown): string {
+  if (error instanceof SubrootError) return error.shortMessage;
+  return error instanceof Error ? error.message : String(error);
+}
