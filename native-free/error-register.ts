@@ -273,6 +273,126 @@ export const errorRegister = {
     mend: 'use getOrCreate for a pod that may exist, or wait until its release has ended',
     grpc: 'FAILED_PRECONDITION',
   },
+  // ── tools and modes
+  SUBROOT_TOOL_MISSING: {
+    kind: 'host',
+    layer: 'newuidmap policy',
+    message: 'there is no {tool} on this machine',
+    mend: '`apt-get install {install}` (Debian, Ubuntu)',
+  },
+  SUBROOT_TOOL_FAILED: {
+    kind: 'tool',
+    layer: 'newuidmap policy',
+    message: '`{tool}` failed with exit code {exitCode}: {output}',
+    mend: 'see `subroot doctor`, which names the cause for this machine',
+  },
+  SUBROOT_NEWUIDMAP_MISSING: {
+    kind: 'host',
+    layer: 'newuidmap policy',
+    message: 'there is no {tool} on this machine, and only it may map more than one id for a user who is not root',
+    mend: '`apt-get install uidmap` (Debian, Ubuntu), `dnf install shadow-utils` (Fedora)',
+  },
+  SUBROOT_NEWUIDMAP_UNPRIVILEGED: {
+    kind: 'host',
+    layer: 'newuidmap policy',
+    message:
+      '{path} has lost its privilege (mode {mode}, owner {owner}, no file capability): the kernel will refuse its write',
+    mend: '`chown root {path} && chmod u+s {path}`, or reinstall it: `apt-get install --reinstall uidmap`',
+  },
+  SUBROOT_SUBID_NONE: {
+    kind: 'host',
+    layer: 'subordinate ids',
+    message: 'user {user} has no subordinate ids in {file}',
+    mend: '`usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}` (`subroot doctor` computes a free range)',
+  },
+  SUBROOT_SUBID_MALFORMED: {
+    kind: 'config',
+    layer: 'subordinate ids',
+    message: '{file} line {line}: {field} {value} is malformed: {why}; user {user} gets no ids from it',
+    mend: 'write the line as `{user}:START:COUNT` in plain decimal, without spaces',
+  },
+  SUBROOT_SUBID_TOO_FEW: {
+    kind: 'host',
+    layer: 'subordinate ids',
+    message: '{file} grants user {user} {owned} ids, and a pod needs {wanted}',
+    mend: 'grant more (`subroot doctor` computes a free range), or ask for smaller blocks: `--ids-per-pod`',
+  },
+  SUBROOT_SUBID_UNUSABLE: {
+    kind: 'host',
+    layer: 'subordinate ids',
+    message: 'the ids that {file} grants user {user} cannot be used: {why}',
+    mend: 'correct the grant (`subroot doctor` computes a free range)',
+  },
+  SUBROOT_MODE_NOT_LINUX: {
+    kind: 'host',
+    layer: 'kernel',
+    message: 'pods need Linux, and this is {platform}',
+    mend: 'run it in a Linux VM or container; the id arithmetic (`subroot map`) works everywhere',
+  },
+  SUBROOT_MODE_SIMULATED: {
+    kind: 'usage',
+    layer: 'command line',
+    message: 'this command makes real pods, and mode simulated makes none',
+    mend: 'choose --mode auto, host, subid or single',
+  },
+  SUBROOT_MODE_HOST_NOT_ROOT: {
+    kind: 'host',
+    layer: 'kernel',
+    message: 'mode host writes id maps as root, and we are uid {uid}',
+    mend: 'run as root (`sudo subroot …`), or use --mode subid',
+  },
+  SUBROOT_MODE_HOST_CAPABILITIES: {
+    kind: 'host',
+    layer: 'kernel',
+    message: 'mode host needs capabilities that this root does not have: {missing}',
+    mend: 'in a container, start it with `--cap-add` for them (or `--privileged`); else use --mode single',
+  },
+  SUBROOT_MODE_HOST_NO_IDS: {
+    kind: 'host',
+    layer: 'kernel',
+    message:
+      'we are in a user namespace that has no ids from 65536 on (its map is {map}), so no block can be made of it',
+    mend: 'give the outer container a larger id map (two blocks of 65536 at least), or use --mode single',
+  },
+  SUBROOT_USERNS_LIMIT: {
+    kind: 'host',
+    layer: 'kernel limit',
+    message:
+      'the kernel makes no more user namespaces ({errno}): user.max_user_namespaces is {limit} here, or 33 levels are nested; this is not about disk space',
+    mend: '`sysctl user.max_user_namespaces=65536` (in /etc/sysctl.d to keep it)',
+    grpc: 'RESOURCE_EXHAUSTED',
+  },
+  SUBROOT_USERNS_SYSCTL: {
+    kind: 'host',
+    layer: 'kernel limit',
+    message: 'kernel.unprivileged_userns_clone is 0: users who are not root may not make user namespaces ({errno})',
+    mend: '`sysctl kernel.unprivileged_userns_clone=1`, or run as root',
+  },
+  SUBROOT_USERNS_APPARMOR: {
+    kind: 'host',
+    layer: 'LSM',
+    message:
+      'AppArmor takes the capabilities of user namespaces that unconfined programs make (kernel.apparmor_restrict_unprivileged_userns is 1; {errno})',
+    mend: 'run as root, or load a profile with `userns,` for perl (`subroot doctor` prints it); turning the sysctl off weakens the whole machine',
+  },
+  SUBROOT_USERNS_SECCOMP: {
+    kind: 'host',
+    layer: 'kernel',
+    message: 'a seccomp filter on us forbids making user namespaces ({errno}): we are probably in a container',
+    mend: 'start the outer container with a profile that allows unshare and clone (`--security-opt seccomp=unconfined`)',
+  },
+  SUBROOT_USERNS_REFUSED: {
+    kind: 'host',
+    layer: 'kernel',
+    message: 'the kernel refused a user namespace: {errno} ({text})',
+    mend: 'see `subroot doctor`: in a chroot, or with an unmapped creator, none can be made',
+  },
+  SUBROOT_IDMAP_REFUSED: {
+    kind: 'host',
+    layer: 'kernel',
+    message: 'the kernel refused the map {map} of the pod ({file}: {errno})',
+    mend: 'see why with `subroot map --check --map "{map}"`',
+  },
   // ── state folder
   SUBROOT_STATE_NEWER: {
     kind: 'host',
@@ -365,7 +485,7 @@ export const errorRegister = {
     kind: 'config',
     layer: 'image',
     message: 'there is no image {image}: {why}',
-    mend: 'run it on this machine\'s userland (`--image {image}=host`) or on a folder that holds a root file system (`--image {image}=/path/to/rootfs`)',
+    mend: "run it on this machine's userland (`--image {image}=host`) or on a folder that holds a root file system (`--image {image}=/path/to/rootfs`)",
     grpc: 'NOT_FOUND',
   },
   SUBROOT_COMMAND_NOT_FOUND: {

@@ -16,8 +16,13 @@ export interface SubordinateRange {
   readonly line: number;
 }
 
-/** What the tools then do: skip the line, refuse the whole file, use the line but not all of its ids, or never find an owner for it. */
-export type SubordinateEffect = 'line ignored' | 'file refused' | 'ids unusable' | 'matches nobody';
+/** What the tools then do: skip the line, refuse the whole file, use the line but not all of its ids, never find an owner for it, or grant nearly everything. */
+export type SubordinateEffect =
+  | 'line ignored'
+  | 'file refused'
+  | 'ids unusable'
+  | 'matches nobody'
+  | 'grants more than it says';
 
 /** `why` is a sentence; `value` is the offending text as it is in the file (make it `printable` before showing it). */
 export interface SubordinateProblem {
@@ -42,7 +47,8 @@ const MAX_LINE_BYTES = 1023;
 /**
  * The ranges and the problems of the text of /etc/subuid or /etc/subgid, as newuidmap of that version of shadow reads it. A bad line never
  * spoils another, except that 4.20 refuses a whole file whose last line has no newline. Numbers are those of strtoul(…, 0): `0x186a0` and
- * `0303240` are 100000. Empty lines and those starting with `#` are no problem. Never throws.
+ * `0303240` are 100000. On 4.13 the lines `anna:0:0` and `anna:3:-5` grant all ids from the first on, host root too (measured);
+ * a problem tells so. Empty lines and those starting with `#` are no problem. Never throws.
  * Source: shadow lib/subordinateio.c and subuid(5); both versions measured (facts §7).
  */
 export function parseSubordinateIds(text: string, options: {readonly shadow: ShadowVersion}): SubordinateIds {
@@ -86,49 +92,57 @@ function parseLine(text: string, line: number, shadow: ShadowVersion): ParsedLin
   if (countText === undefined || countText === '') return ignored('count', '', 'the count is missing');
   if (extra.length > 0 && shadow === '4.20')
     return ignored('line', text, `there are ${3 + extra.length} fields and shadow 4.20 takes 3`);
-  const start = parseNumber(startText);
+  const start = parseNumber(startText, shadow);
   if (start === undefined) return ignored('start', startText, numberFault(startText));
-  const count = parseNumber(countText);
+  const count = parseNumber(countText, shadow);
   if (count === undefined) return ignored('count', countText, numberFault(countText));
-  if (count === 0n) return ignored('count', countText, 'a count of 0 delegates nothing');
-  if (start > BigInt(MAX_ID)) return ignored('start', startText, `${start} is not an id: ids are 0-${MAX_ID}`);
-  const end = start + count;
+  const wrapsToAll = count === 0n && start === 0n && shadow === '4.13';
+  if (count === 0n && !wrapsToAll) return ignored('count', countText, 'a count of 0 delegates nothing');
+  if (start > BigInt(MAX_ID))
+    return ignored('start', startText, isNegative(startText) ? NEGATIVE : `${start} is not an id: ids are 0-${MAX_ID}`);
+  const end = wrapsToAll ? 2n ** 64n : start + count;
   if (end > BigInt(ID_LIMIT) && shadow === '4.20')
     return ignored('count', countText, `${count} ids from ${start} go past 2^32, which shadow 4.20 refuses`);
   if (end > 2n ** 64n)
-    return ignored('count', countText, `${count} ids from ${start} wrap around 2^64 and hold nothing`);
-  return acceptedLine({
+    return ignored(
+      'count',
+      countText,
+      isNegative(countText) ? NEGATIVE : `${count} ids from ${start} wrap around 2^64 and hold nothing`,
+    );
+  const ownerId = numericOwner(owner, shadow);
+  const range = {
     owner,
+    ...(ownerId === undefined ? {} : {ownerId}),
     start: Number(start),
-    end: Number(end < ID_LIMIT ? end : ID_LIMIT),
+    count: Number(end < ID_LIMIT ? count : BigInt(ID_LIMIT) - start),
     line,
-    shadow,
-    text,
-    countText,
-  });
+  };
+  const problem = findRangeProblem(range, countText);
+  return problem === undefined ? {range} : {range, problem: {line, ...problem}};
 }
 
-function acceptedLine(fields: {
-  readonly owner: string;
-  readonly start: number;
-  readonly end: number;
-  readonly line: number;
-  readonly shadow: ShadowVersion;
-  readonly text: string;
-  readonly countText: string;
-}): ParsedLine {
-  const {owner, start, end, line, shadow, countText} = fields;
-  const ownerId = numericOwner(owner, shadow);
-  const range = {owner, start, count: end - start, line, ...(ownerId === undefined ? {} : {ownerId})};
+const NEGATIVE = 'the number is negative';
+
+function isNegative(text: string): boolean {
+  return text.trimStart().startsWith('-');
+}
+
+/** What is odd about a line that counts all the same. */
+function findRangeProblem(range: SubordinateRange, countText: string): Omit<SubordinateProblem, 'line'> | undefined {
+  const {owner, ownerId, start, count} = range;
   if (ownerId === undefined && /^[0-9]+$/.test(owner)) {
     const why = `"${owner}" is no login name, and ${ownerWhy(owner)}`;
-    return {range, problem: {line, field: 'owner', value: owner, why, effect: 'matches nobody'}};
+    return {field: 'owner', value: owner, why, effect: 'matches nobody'};
   }
-  if (end > INVALID_ID) {
-    const why = `the range reaches 4294967295, which is (uid_t)-1 and no id: nothing from there on can be mapped`;
-    return {range, problem: {line, field: 'count', value: countText, why, effect: 'ids unusable'}};
+  if (isNegative(countText) || parseNumber(countText, '4.13') === 0n) {
+    const why = `shadow 4.13 wraps the count ${countText.trim()} around: the line grants every id from ${start} on`;
+    return {field: 'count', value: countText, why, effect: 'grants more than it says'};
   }
-  return {range};
+  if (start + count > INVALID_ID) {
+    const why = 'the range reaches 4294967295, which is (uid_t)-1 and no id: nothing from there on can be mapped';
+    return {field: 'count', value: countText, why, effect: 'ids unusable'};
+  }
+  return undefined;
 }
 
 function ownerWhy(owner: string): string {
@@ -152,24 +166,28 @@ function numericOwner(owner: string, shadow: ShadowVersion): number | undefined 
   return id <= MAX_ID ? id : undefined;
 }
 
-/** strtoul(3) with base 0 on the whole text: white space and `+` in front, then decimal, 0x hexadecimal or 0 octal, below 2^64; no sign `-`. */
-function parseNumber(text: string): bigint | undefined {
-  const match = /^[ \t\n\v\f\r]*\+?(?:0[xX](?<hex>[0-9a-fA-F]+)|0(?<octal>[0-7]*)|(?<decimal>[1-9][0-9]*))$/.exec(text);
+/**
+ * strtoul(3) with base 0 on the whole text: white space and a sign in front, then decimal, 0x hexadecimal or 0 octal, below 2^64.
+ * 4.13 lets strtoul wrap a negative number to 2^64 minus it; 4.20 refuses it.
+ */
+function parseNumber(text: string, shadow: ShadowVersion): bigint | undefined {
+  const match =
+    /^[ \t\n\v\f\r]*(?<sign>[+-]?)(?:0[xX](?<hex>[0-9a-fA-F]+)|0(?<octal>[0-7]*)|(?<decimal>[1-9][0-9]*))$/.exec(text);
   if (match?.groups === undefined) return undefined;
-  const {hex, octal, decimal} = match.groups;
+  const {sign, hex, octal, decimal} = match.groups;
   const value =
     hex !== undefined ? BigInt(`0x${hex}`) : octal !== undefined ? BigInt(`0o0${octal}`) : BigInt(decimal ?? '0');
-  return value < 2n ** 64n ? value : undefined;
+  if (value >= 2n ** 64n || (sign === '-' && shadow === '4.20')) return undefined;
+  return sign === '-' && value > 0n ? 2n ** 64n - value : value;
 }
 
 function numberFault(text: string): string {
   if (text.endsWith('\r')) return 'the line ends with a carriage return (CRLF)';
   if (/\s$/.test(text)) return 'there is white space behind the number';
   if (/#/.test(text)) return 'a comment cannot follow on the same line';
-  if (/^\s*-/.test(text)) return 'the number is negative';
+  if (isNegative(text)) return NEGATIVE;
   if (/^\s*0[0-9]+$/.test(text)) return 'a number with a leading 0 is octal and has no digit above 7';
-  if (/^\s*\+?[0-9a-fA-FxX]+$/.test(text) && /^\s*\+?(0[xX][0-9a-fA-F]+|[0-9]+)$/.test(text))
-    return 'the number is past 2^64';
+  if (/^\s*\+?(?:0[xX][0-9a-fA-F]+|[0-9]+)$/.test(text)) return 'the number is past 2^64';
   return `"${text}" is not a number`;
 }
 

@@ -63,7 +63,7 @@ const ignored: readonly (readonly [title: string, line: string, field: string, w
   ['one field', 'anna', 'start', /first id is missing/],
   ['two fields', 'anna:1', 'count', /count is missing/],
   ['a negative first id', 'anna:-1:2', 'start', /negative/],
-  ['a negative count', 'anna:1:-2', 'count', /negative/],
+  ['a negative count', 'anna:100000:-2', 'count', /negative/],
   ['a word for a number', 'anna:one:2', 'start', /"one" is not a number/],
   ['an octal number with an 8', 'anna:08:2', 'start', /octal/],
   ['0x and no digit', 'anna:0x:2', 'start', /not a number/],
@@ -123,6 +123,18 @@ test('a range up to 2^32 is taken by both, with a word on (uid_t)-1', (t) => {
     t.like(problems[0], {field: 'count', effect: 'ids unusable'});
   }
   t.deepEqual(parseSubordinateIds('anna:4294901760:65535\n', {shadow: '4.20'}).problems, []);
+});
+
+test('on 4.13 a count of 0 from 0, or a negative one past the first id, grants everything, as newuidmap was seen to do', (t) => {
+  const old = parseSubordinateIds('anna:3:-5\n', {shadow: '4.13'});
+  t.deepEqual(old.ranges, [range('anna', 3, 4_294_967_293)]);
+  t.like(old.problems[0], {line: 1, field: 'count', value: '-5', effect: 'grants more than it says'});
+  t.deepEqual(parseSubordinateIds('anna:6:-5\n', {shadow: '4.13'}).ranges, []);
+  t.deepEqual(parseSubordinateIds('anna:0:0\n', {shadow: '4.13'}).ranges, [range('anna', 0, 4_294_967_296)]);
+  t.deepEqual(parseSubordinateIds('anna:0:0\n', {shadow: '4.20'}).ranges, []);
+  const recent = parseSubordinateIds('anna:3:-5\n', {shadow: '4.20'});
+  t.deepEqual(recent.ranges, []);
+  t.like(recent.problems[0], {why: 'the number is negative', effect: 'line ignored'});
 });
 
 test('a file without a final newline is read by 4.13 and refused whole by 4.20', (t) => {
