@@ -43,10 +43,14 @@ export const capabilityNames = [
   'CAP_CHECKPOINT_RESTORE',
 ] as const;
 
+/** One of the 41, as the kernel and OCI spell it. */
 export type CapabilityName = (typeof capabilityNames)[number];
+/** Capabilities without order, never changed in place. */
 export type CapabilitySet = ReadonlySet<CapabilityName>;
 
+/** The empty set. */
 export const noCapabilities: CapabilitySet = new Set();
+/** All 41. */
 export const allCapabilities: CapabilitySet = new Set(capabilityNames);
 
 /** What a container gets unless it asks for more or less: 14 capabilities, mask 0xa80425fb. Source: the OCI/Docker default; facts §9.3. */

@@ -20,6 +20,7 @@ export interface Credentials {
   readonly ambient: CapabilitySet;
 }
 
+/** What `makeCredentials` starts from. */
 export interface CredentialsSeed {
   readonly userns: UserNamespace;
   /** Kernel ids. */
@@ -67,6 +68,7 @@ export function hasCapability(
   }
 }
 
+/** Why a user namespace is not created or joined; `rule` is stable. */
 export type UsernsRefusal =
   | {readonly ok: false; readonly errno: 'ENOSPC'; readonly rule: 'userns-level'; readonly level: number}
   | {readonly ok: false; readonly errno: 'EPERM'; readonly rule: 'userns-chroot'}
@@ -80,6 +82,7 @@ export type UsernsRefusal =
   | {readonly ok: false; readonly errno: 'EINVAL'; readonly rule: 'userns-same'}
   | {readonly ok: false; readonly errno: 'EPERM'; readonly rule: 'userns-join-sys-admin'};
 
+/** The namespace entered and the credentials in it, or the refusal. */
 export type UsernsEntry =
   | {readonly ok: true; readonly userns: UserNamespace; readonly credentials: Credentials}
   | UsernsRefusal;

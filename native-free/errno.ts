@@ -43,6 +43,7 @@ export const errnoTable = {
   EDQUOT: [122, 'Disk quota exceeded'],
 } as const satisfies Record<string, readonly [number, string]>;
 
+/** A name of the table. */
 export type Errno = keyof typeof errnoTable;
 
 const byNumber: ReadonlyMap<number, Errno> = new Map(

@@ -15,6 +15,7 @@ export type IdMap = readonly IdMapping[];
 /** Bytes that one write(2) to a map file may carry at most: less than a page. Source: kernel/user_namespace.c map_write(), 6.18. */
 export const MAX_MAP_BYTES = 4095;
 
+/** Stable names of what can be wrong with a map. */
 export type IdMapProblemRule =
   | 'blank-line'
   | 'field-count'
@@ -37,8 +38,10 @@ export interface IdMapProblem {
   readonly why: string;
 }
 
+/** What the reader answers: the map in the order of the text, or the first problem. */
 export type ParsedIdMap = {readonly ok: true; readonly map: IdMap} | ({readonly ok: false} & IdMapProblem);
 
+/** How a text is read. */
 export interface IdMapReading {
   /**
    * `keep` reads what /proc shows: a line whose outside start has no name in the reader's namespace shows 4294967295 there, and only
@@ -47,6 +50,7 @@ export interface IdMapReading {
   readonly untranslated?: 'keep' | 'refuse';
 }
 
+/** Which column of a map: ids in the container, or ids outside of it. */
 export type OverlapDomain = 'inside' | 'outside';
 
 /** Two extents of one map that share ids. `first` < `second` are indexes into the map; the ids shared are `start`, `size`. */
@@ -149,7 +153,7 @@ export function findIdMapProblem(map: IdMap, reading: IdMapReading = {}): IdMapP
   const ids = formatRanges([overlap]);
   return {
     line: overlap.second + 1,
-    field: overlap.domain === 'inside' ? 'containerId' : 'hostId',
+    field: columnOf[overlap.domain],
     value: ids,
     rule: 'overlap',
     why: `lines ${overlap.first + 1} and ${overlap.second + 1} share the ${overlap.domain} ids ${ids}`,
@@ -261,11 +265,14 @@ function findExtent(map: IdMap, field: 'containerId' | 'hostId', id: number): Id
  * `map` may be in any order but must not overlap; nothing is thrown. Source: user_namespaces(7); kernel/user_namespace.c map_id_down().
  */
 export function toHostId(map: IdMap, containerId: number): number | undefined {
-  if (map.length > MAX_LINEAR_EXTENTS)
-    return named(findExtent(map, 'containerId', containerId), containerId, 'containerId');
-  for (const extent of map) {
-    const offset = containerId - extent.containerId;
-    if (offset >= 0 && offset < extent.size) return named(extent, containerId, 'containerId');
+  if (map.length > MAX_LINEAR_EXTENTS) {
+    const extent = findExtent(map, 'containerId', containerId);
+    return extent && hostIdIn(extent, containerId);
+  }
+  for (let index = 0; index < map.length; index += 1) {
+    const extent = map[index];
+    if (extent !== undefined && containerId >= extent.containerId && containerId - extent.containerId < extent.size)
+      return hostIdIn(extent, containerId);
   }
   return undefined;
 }
@@ -275,20 +282,27 @@ export function toHostId(map: IdMap, containerId: number): number | undefined {
  * `map` may be in any order but must not overlap; nothing is thrown. Source: kernel/user_namespace.c map_id_up().
  */
 export function toContainerId(map: IdMap, hostId: number): number | undefined {
-  if (map.length > MAX_LINEAR_EXTENTS) return named(findExtent(map, 'hostId', hostId), hostId, 'hostId');
-  for (const extent of map) {
-    const offset = hostId - extent.hostId;
-    if (offset >= 0 && offset < extent.size) return named(extent, hostId, 'hostId');
+  if (map.length > MAX_LINEAR_EXTENTS) {
+    const extent = findExtent(map, 'hostId', hostId);
+    return extent && containerIdIn(extent, hostId);
+  }
+  for (let index = 0; index < map.length; index += 1) {
+    const extent = map[index];
+    if (extent !== undefined && hostId >= extent.hostId && hostId - extent.hostId < extent.size)
+      return containerIdIn(extent, hostId);
   }
   return undefined;
 }
 
-/** A line read from /proc may have 4294967295 outside: it has no id there. */
-function named(extent: IdMapping | undefined, id: number, field: 'containerId' | 'hostId'): number | undefined {
-  if (extent === undefined || extent.hostId === INVALID_ID) return undefined;
-  const result =
-    field === 'containerId' ? extent.hostId + (id - extent.containerId) : extent.containerId + (id - extent.hostId);
-  return result <= MAX_ID ? result : undefined;
+/** A line read from /proc may have 4294967295 outside, or run past the last id there: those ids have no name. */
+function hostIdIn(extent: IdMapping, containerId: number): number | undefined {
+  if (extent.hostId === INVALID_ID) return undefined;
+  const hostId = extent.hostId + (containerId - extent.containerId);
+  return hostId <= MAX_ID ? hostId : undefined;
+}
+
+function containerIdIn(extent: IdMapping, hostId: number): number | undefined {
+  return extent.hostId === INVALID_ID ? undefined : extent.containerId + (hostId - extent.hostId);
 }
 
 /**
@@ -299,11 +313,24 @@ export function findOverlap(
   map: IdMap,
   domains: readonly OverlapDomain[] = ['inside', 'outside'],
 ): IdMapOverlap | undefined {
+  if (domains.every((domain) => isSurelyDisjoint(map, columnOf[domain]))) return undefined;
   for (const second of map.keys()) {
     const overlap = findOverlapWithEarlier(map, second, domains);
     if (overlap !== undefined) return overlap;
   }
   return undefined;
+}
+
+const columnOf = {inside: 'containerId', outside: 'hostId'} as const;
+
+/** By sorting: the common case, in which no pair has to be looked for. */
+function isSurelyDisjoint(map: IdMap, field: 'containerId' | 'hostId'): boolean {
+  let end = Number.NEGATIVE_INFINITY;
+  for (const extent of [...map].sort((a, b) => a[field] - b[field])) {
+    if (extent[field] < end) return false;
+    end = Math.max(end, extent[field] + extent.size);
+  }
+  return true;
 }
 
 /** As `findOverlap`, for the extent at index `second` and those before it only. */
@@ -318,7 +345,7 @@ export function findOverlapWithEarlier(
     const a = map[first];
     if (a === undefined) continue;
     for (const domain of domains) {
-      const field = domain === 'inside' ? 'containerId' : 'hostId';
+      const field = columnOf[domain];
       const start = Math.max(a[field], b[field]);
       const size = Math.min(a[field] + a.size, b[field] + b.size) - start;
       if (size > 0) return {first, second, domain, start, size};
@@ -388,6 +415,7 @@ export interface ChainStep {
   readonly id: number | undefined;
 }
 
+/** One id on its way through a chain of maps. */
 export interface ChainTranslation {
   /** From the level of the given id to the end, or to the level that has none. Never empty. */
   readonly steps: readonly ChainStep[];
@@ -442,6 +470,7 @@ export function hostRanges(map: IdMap): IdRange[] {
   return map.map(({hostId, size}) => ({start: hostId, size}));
 }
 
+/** A map at a glance. */
 export interface IdMapFacts {
   readonly extentCount: number;
   readonly idCount: number;

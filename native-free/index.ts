@@ -14,8 +14,11 @@ export {
 } from './capability.ts';
 export type {Credentials, CredentialsSeed, UsernsEntry, UsernsRefusal} from './credentials.ts';
 export {createUserNamespace, hasCapability, joinUserNamespace, makeCredentials} from './credentials.ts';
+/** The CRI shapes, apart because their names (`Container`, `UserNamespace`, …) are common ones. */
+export type * as cri from './cri.ts';
 export type {Errno} from './errno.ts';
 export {errnoNumber, errnoTable, errnoText, findErrno, isErrno} from './errno.ts';
+export {errorRegister} from './error-register.ts';
 export type {ErrorCode, ErrorDetails, ErrorEntry, ErrorKind, ErrorLayer, GrpcStatus} from './errors.ts';
 export {
   ConfigError,

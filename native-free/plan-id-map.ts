@@ -7,8 +7,8 @@ import {mayDelegate, type SubordinateRange, toIdRange} from './subordinate-ids.t
 export interface OwnedIds {
   /** Real uid (or real gid): it may map this one without any grant. */
   readonly ownId: number;
-  /** The user's lines of /etc/subuid (or /etc/subgid), as `rangesOf` returns them. */
-  readonly ranges: readonly Pick<SubordinateRange, 'start' | 'count'>[];
+  /** The user's lines of /etc/subuid (or /etc/subgid), as `rangesOf` returns them. Wrapped ones are left alone. */
+  readonly ranges: readonly Pick<SubordinateRange, 'start' | 'count' | 'wrapped'>[];
   /** Whether outside id 0 may be used. Default false: it is host root, unless we run in a container ourselves. */
   readonly allowRoot?: boolean;
 }
@@ -18,6 +18,7 @@ export type WantedIds =
   | {readonly kind: 'count'; readonly count: number; readonly ownIdAsRoot?: boolean}
   | {readonly kind: 'mappings'; readonly mappings: IdMap};
 
+/** A map that can be written, in the three forms that its users want. */
 export type PlannedIdMap = {
   readonly ok: true;
   readonly map: IdMap;
@@ -27,6 +28,7 @@ export type PlannedIdMap = {
   readonly text: string;
 };
 
+/** Why there is no plan; `why` is a sentence with the values. */
 export type PlanRefusal =
   | {
       readonly ok: false;
@@ -82,7 +84,11 @@ function planCount(wanted: WantedIds & {readonly kind: 'count'}, owned: OwnedIds
 /** The granted ids as ascending merged ranges, without (uid_t)-1, without `taken` and, unless allowed, without 0. */
 function usableRanges(owned: OwnedIds, taken: readonly IdRange[]): readonly IdRange[] {
   const possible = owned.allowRoot === true ? {start: 0, size: INVALID_ID} : {start: 1, size: INVALID_ID - 1};
-  return subtract(intersect(owned.ranges.map(toIdRange), [possible]), taken);
+  return subtract(intersect(meantRanges(owned).map(toIdRange), [possible]), taken);
+}
+
+function meantRanges(owned: OwnedIds): OwnedIds['ranges'] {
+  return owned.ranges.filter((range) => range.wrapped !== true);
 }
 
 function chooseRanges(free: readonly IdRange[], count: number): readonly IdRange[] {
@@ -114,12 +120,12 @@ function planMappings(mappings: IdMap, owned: OwnedIds): PlannedIdMap | PlanRefu
   if (!planned.ok) return planned;
   if (owned.allowRoot !== true && mappings.some(({hostId}) => hostId === 0)) return hostRootRefusal();
   const missing = mappings.flatMap(({hostId, size}) => {
-    const answer = mayDelegate({ranges: owned.ranges, ownId: owned.ownId, start: hostId, count: size});
+    const answer = mayDelegate({ranges: meantRanges(owned), ownId: owned.ownId, start: hostId, count: size});
     return answer.ok ? [] : answer.missing;
   });
   if (missing.length === 0) return planned;
   const wanted = mappings.reduce((sum, {size}) => sum + size, 0);
-  const ownedCount = countIds([...owned.ranges.map(toIdRange), {start: owned.ownId, size: 1}]);
+  const ownedCount = countIds([...meantRanges(owned).map(toIdRange), {start: owned.ownId, size: 1}]);
   const why = `the outside ids ${formatRanges(missing)} are not granted; owned are ${formatRanges(usableRanges(owned, [])) || 'no subordinate ids'} and, on a line of its own, ${owned.ownId}`;
   return {ok: false, rule: 'plan-not-granted', wanted, owned: ownedCount, missing, why};
 }
@@ -163,6 +169,7 @@ export interface PseudoHostBlock {
   readonly reduced: boolean;
 }
 
+/** The map of the outer namespace, and the blocks that pods can have in it. */
 export type PseudoHostPlan = PlannedIdMap & {
   /** Ascending, disjoint, each inside ONE line of the map; never empty. Those that are not reduced have the size asked for and start at multiples of 65536 when it is one. */
   readonly blocks: readonly PseudoHostBlock[];

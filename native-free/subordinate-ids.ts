@@ -14,6 +14,8 @@ export interface SubordinateRange {
   readonly count: number;
   /** Counts from 1. */
   readonly line: number;
+  /** The line grants nearly everything by a count that wraps around: newuidmap honours it, nobody meant it, and no plan uses it. */
+  readonly wrapped?: true;
 }
 
 /** What the tools then do: skip the line, refuse the whole file, use the line but not all of its ids, never find an owner for it, or grant nearly everything. */
@@ -33,6 +35,7 @@ export interface SubordinateProblem {
   readonly effect: SubordinateEffect;
 }
 
+/** What a file says, read by one version of shadow. */
 export interface SubordinateIds {
   /** The lines that count, in file order. May overlap; count is at least 1. */
   readonly ranges: readonly SubordinateRange[];
@@ -116,6 +119,7 @@ function parseLine(text: string, line: number, shadow: ShadowVersion): ParsedLin
     start: Number(start),
     count: Number(end < ID_LIMIT ? count : BigInt(ID_LIMIT) - start),
     line,
+    ...(wrapsToAll || isNegative(countText) ? {wrapped: true as const} : {}),
   };
   const problem = findRangeProblem(range, countText);
   return problem === undefined ? {range} : {range, problem: {line, ...problem}};
@@ -129,12 +133,12 @@ function isNegative(text: string): boolean {
 
 /** What is odd about a line that counts all the same. */
 function findRangeProblem(range: SubordinateRange, countText: string): Omit<SubordinateProblem, 'line'> | undefined {
-  const {owner, ownerId, start, count} = range;
+  const {owner, ownerId, start, count, wrapped} = range;
   if (ownerId === undefined && /^[0-9]+$/.test(owner)) {
     const why = `"${owner}" is no login name, and ${ownerWhy(owner)}`;
     return {field: 'owner', value: owner, why, effect: 'matches nobody'};
   }
-  if (isNegative(countText) || parseNumber(countText, '4.13') === 0n) {
+  if (wrapped === true) {
     const why = `shadow 4.13 wraps the count ${countText.trim()} around: the line grants every id from ${start} on`;
     return {field: 'count', value: countText, why, effect: 'grants more than it says'};
   }
@@ -220,6 +224,7 @@ export function rangesOf(ranges: readonly SubordinateRange[], user: SubordinateO
   return [...byName, ...byUid];
 }
 
+/** The question that newuidmap answers. */
 export interface Delegation {
   /** What the user was given, as `rangesOf` returns it. */
   readonly ranges: readonly Pick<SubordinateRange, 'start' | 'count'>[];
@@ -229,6 +234,7 @@ export interface Delegation {
   readonly count: number;
 }
 
+/** By which right the range may be mapped, or why it may not. */
 export type DelegationAnswer =
   | {readonly ok: true; readonly by: 'subordinate' | 'own-id'}
   | {

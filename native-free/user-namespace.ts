@@ -3,11 +3,13 @@ import {INVALID_ID} from './ids.ts';
 
 /** User ids, group ids, project ids (disk quota): each has a map of its own. */
 export type IdKind = 'uid' | 'gid' | 'projid';
+/** What /proc/PID/setgroups shows. */
 export type SetgroupsState = 'allow' | 'deny';
 
 /** The initial user namespace is level 0; the deepest that can be made is level 33. Source: create_user_ns(), `parent->level > 32`; measured. */
 export const MAX_USERNS_LEVEL = 33;
 
+/** Where a namespace comes from; it never changes. */
 export interface UserNamespaceOrigin {
   readonly parent: UserNamespace;
   /** Kernel id of the creator's effective uid: who has all capabilities over it from the parent. */

@@ -5,6 +5,7 @@ import {type IdRange, subtract} from './id-range.ts';
 import {INVALID_ID, MAX_EXTENTS} from './ids.ts';
 import type {IdKind, SetgroupsState, UserNamespace} from './user-namespace.ts';
 
+/** The three map files of /proc/PID. */
 export type IdMapFile = 'uid_map' | 'gid_map' | 'projid_map';
 
 /** A process's proc file that somebody opens for writing. */
@@ -32,6 +33,7 @@ export interface MapWrite {
   readonly offset?: number;
 }
 
+/** One write(2) to setgroups; text and offset as in `MapWrite`. */
 export interface SetgroupsWrite {
   readonly target: UserNamespace;
   readonly text: string | Uint8Array;
@@ -139,6 +141,7 @@ export type MapRefusal =
 /** Why the map is not the one a process may write without privilege: its own id alone, by the namespace's owner, with setgroups denied for gids. */
 export type SingleIdFault = 'not-one-id' | 'not-owner' | 'other-id' | 'setgroups-allowed';
 
+/** What write(2) to a map answers. */
 export type MapAnswer =
   | {
       readonly ok: true;
@@ -151,6 +154,7 @@ export type MapAnswer =
     }
   | MapRefusal;
 
+/** What write(2) to setgroups answers. */
 export type SetgroupsAnswer = {readonly ok: true; readonly state: SetgroupsState; readonly bytes: number} | MapRefusal;
 
 const kindOfFile = {uid_map: 'uid', gid_map: 'gid', projid_map: 'projid'} as const satisfies Record<IdMapFile, IdKind>;

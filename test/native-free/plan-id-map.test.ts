@@ -96,6 +96,16 @@ test('host root is never mapped unless allowed', (t) => {
   t.like(planPseudoHost({ownId: 0, ranges: grant, allowRoot: true}), {ok: true});
 });
 
+test('no plan uses a line that grants everything by a count that wraps around', (t) => {
+  const ranges = [{start: 0, count: 4_294_967_296, wrapped: true as const}, ...grant];
+  const owned = {ownId: 1000, ranges};
+  t.like(planIdMap({wanted: {kind: 'count', count: 65_536}, owned}), {args: ['0', '100000', '65536']});
+  t.like(planIdMap({wanted: {kind: 'count', count: 65_537}, owned}), {ok: false, owned: 65_536});
+  const mappings = [{containerId: 0, hostId: 5, size: 1}];
+  t.like(planIdMap({wanted: {kind: 'mappings', mappings}, owned}), {rule: 'plan-not-granted'});
+  t.like(planPseudoHost({ownId: 1000, ranges}), {blocks: {length: 1}});
+});
+
 test('counts that are no counts are refused', (t) => {
   for (const wanted of [0, -1, 0.5, Number.NaN, Number.POSITIVE_INFINITY])
     t.like(count(wanted), {ok: false, rule: 'plan-unwritable'});

@@ -127,10 +127,12 @@ test('a range up to 2^32 is taken by both, with a word on (uid_t)-1', (t) => {
 
 test('on 4.13 a count of 0 from 0, or a negative one past the first id, grants everything, as newuidmap was seen to do', (t) => {
   const old = parseSubordinateIds('anna:3:-5\n', {shadow: '4.13'});
-  t.deepEqual(old.ranges, [range('anna', 3, 4_294_967_293)]);
+  t.deepEqual(old.ranges, [{...range('anna', 3, 4_294_967_293), wrapped: true}]);
   t.like(old.problems[0], {line: 1, field: 'count', value: '-5', effect: 'grants more than it says'});
   t.deepEqual(parseSubordinateIds('anna:6:-5\n', {shadow: '4.13'}).ranges, []);
-  t.deepEqual(parseSubordinateIds('anna:0:0\n', {shadow: '4.13'}).ranges, [range('anna', 0, 4_294_967_296)]);
+  t.deepEqual(parseSubordinateIds('anna:0:0\n', {shadow: '4.13'}).ranges, [
+    {...range('anna', 0, 4_294_967_296), wrapped: true},
+  ]);
   t.deepEqual(parseSubordinateIds('anna:0:0\n', {shadow: '4.20'}).ranges, []);
   const recent = parseSubordinateIds('anna:3:-5\n', {shadow: '4.20'});
   t.deepEqual(recent.ranges, []);
