@@ -7,6 +7,26 @@ import type {ErrorEntry} from './errors.ts';
 export const errorRegister = {
   // ── command line
   SUBROOT_USAGE: {kind: 'usage', layer: 'command line', message: '{what}', mend: '{mend}', grpc: 'INVALID_ARGUMENT'},
+  SUBROOT_NOT_LINUX: {
+    kind: 'host',
+    layer: 'kernel',
+    message: '`{what}` looks at a running Linux, and this is {platform}',
+    mend: 'run it on Linux; `subroot map --map` and the simulated node work everywhere',
+  },
+  SUBROOT_PROCESS_NOT_FOUND: {
+    kind: 'state',
+    layer: 'kernel',
+    message: 'there is no process {pid}, or its /proc/{pid}/uid_map cannot be read',
+    mend: 'look for its pid as you see it (`pgrep -af NAME`); inside a pod the same process has another one',
+    grpc: 'NOT_FOUND',
+  },
+  SUBROOT_FILE_UNREADABLE: {
+    kind: 'config',
+    layer: 'file system',
+    message: 'cannot read {path}: {why}',
+    mend: 'check the path and its permissions',
+    grpc: 'INVALID_ARGUMENT',
+  },
   // ── id maps
   SUBROOT_IDMAP_TEXT: {
     kind: 'config',
@@ -507,6 +527,13 @@ export const errorRegister = {
     layer: 'kernel',
     message: 'cannot {action}: {errno} at step {step} of the plan ({words}): {why}',
     mend: '{mend}',
+  },
+  SUBROOT_PROCESS_GONE: {
+    kind: 'state',
+    layer: 'container',
+    message: 'cannot {action}: the process it needs has ended meanwhile',
+    mend: 'look with `subroot ps -a`; remove the pod and start it anew',
+    grpc: 'FAILED_PRECONDITION',
   },
   SUBROOT_EXEC_TIMEOUT: {
     kind: 'state',

@@ -1,6 +1,6 @@
 import {mkdirSync} from 'node:fs';
 import {join} from 'node:path';
-import {subrootError} from '../native-free/errors.ts';
+import {SubrootError, subrootError} from '../native-free/errors.ts';
 import {BLOCK_SIZE} from '../native-free/ids.ts';
 import type {IdPool} from './id-pool.ts';
 import {defaultPool} from './id-pool.ts';
@@ -364,8 +364,8 @@ export class Ledger {
     try {
       for (const unit of this.#claims.unitsOf(claim).reverse()) this.#claims.drop(unit);
       this.#allocator.free(claim.hostId);
-    } catch {
-      // The first error is the one to report.
+    } catch (error) {
+      if (!(error instanceof SubrootError)) throw error;
     }
   }
 
@@ -424,40 +424,56 @@ export class Ledger {
     const path = this.#usernsPath(podUid);
     const dir = join(this.root, 'pods', podUid);
     const temp = this.#claims.tempPath();
+    let linked = false;
     try {
       this.#write(temp, formatUsernsFile(block));
-      for (;;) {
+      while (!linked) {
         did(['EEXIST'], 'mkdir', dir, () => this.#fs.mkdir(dir));
-        try {
-          this.#fs.link(temp, path);
-          break;
-        } catch (error) {
-          const errno = errnoOf(error);
-          // ENOENT: another process removed the empty folder in between.
-          if (errno !== 'EEXIST' && errno !== 'ENOENT') throw ledgerError(error, 'link', path);
-          if (errno === 'EEXIST' && !this.#removeEmptyFile(path)) return false;
-        }
+        linked = this.#linkPodFile(temp, path);
+        if (!linked && (this.#fs.size(path) ?? 0) > 0) return false;
       }
       this.#sync(dir);
       this.#sync(join(this.root, 'pods'));
       return true;
     } catch (error) {
-      this.#removePodDir(podUid);
+      if (linked) this.#tryTo(() => this.#fs.unlink(path));
+      this.#tryTo(() => this.#fs.rmdir(dir));
       throw error;
     } finally {
-      did(['ENOENT', 'EROFS', 'EACCES'], 'unlink', temp, () => this.#fs.unlink(temp));
+      this.#tryTo(() => this.#fs.unlink(temp));
     }
   }
 
-  /** Takes a zero-byte file out of the way; false when the file has content. */
-  #removeEmptyFile(path: string): boolean {
-    if (this.#fs.size(path) !== 0) return this.#fs.size(path) === undefined;
+  /** False when a file is in the way: an empty one is out of it now. Also when another process removed the empty folder in between. */
+  #linkPodFile(temp: string, path: string): boolean {
+    try {
+      this.#fs.link(temp, path);
+      return true;
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === 'EEXIST') this.#removeEmptyFile(path);
+      else if (errno !== 'ENOENT') throw ledgerError(error, 'link', path);
+      return false;
+    }
+  }
+
+  /** For tidying up: what a failing disk keeps, the next recovery removes. */
+  #tryTo(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error;
+    }
+  }
+
+  /** Takes a zero-byte file out of the way. */
+  #removeEmptyFile(path: string): void {
+    if (this.#fs.size(path) !== 0) return;
     const aside = this.#claims.tempPath();
-    if (!did(['ENOENT'], 'rename', path, () => this.#fs.rename(path, aside))) return true;
+    if (!did(['ENOENT'], 'rename', path, () => this.#fs.rename(path, aside))) return;
     // Only now is it ours alone. It may have been filled since we looked: then it goes back.
     if (this.#fs.size(aside) !== 0) did(['EEXIST'], 'link', path, () => this.#fs.link(aside, path));
     did(['ENOENT'], 'unlink', aside, () => this.#fs.unlink(aside));
-    return true;
   }
 
   #write(path: string, text: string): void {
@@ -481,14 +497,14 @@ export class Ledger {
       this.#write(temp, text);
       did(['EEXIST'], 'link', path, () => this.#fs.link(temp, path));
     } finally {
-      did(['ENOENT', 'EROFS', 'EACCES'], 'unlink', temp, () => this.#fs.unlink(temp));
+      this.#tryTo(() => this.#fs.unlink(temp));
     }
   }
 
   #removePodDir(podUid: string): void {
     const dir = join(this.root, 'pods', podUid);
     // Not empty: its volumes are still there, and their owner removes it.
-    did(['ENOENT', 'ENOTEMPTY', 'EEXIST', 'EBUSY', 'EROFS', 'ENOTDIR'], 'rmdir', dir, () => this.#fs.rmdir(dir));
+    did(['ENOENT', 'ENOTEMPTY', 'EEXIST', 'EBUSY', 'ENOTDIR'], 'rmdir', dir, () => this.#fs.rmdir(dir));
   }
 
   #sync(path: string): void {
@@ -560,17 +576,17 @@ export class Ledger {
     return 'changing';
   }
 
-  /** The pod's file, then the claims, the first one last: as long as it is there, the release can be taken up again. */
+  /** The pod's file and folder, then the claims, the first one last: as long as it is there, the release can be taken up again. */
   #finishRelease(first: Claim): void {
     const path = this.#usernsPath(first.pod);
     const file = this.#readPod(first.pod);
     if (file.state === 'block' && file.block.hostId === first.hostId) {
       did(['ENOENT'], 'unlink', path, () => this.#fs.unlink(path));
     }
+    this.#removePodDir(first.pod);
     const units = this.idsPerPod === BLOCK_SIZE ? [first] : this.#claims.unitsOf(first);
     for (const unit of units.reverse()) this.#claims.drop(unit);
     this.#allocator.free(first.hostId);
-    this.#removePodDir(first.pod);
   }
 
   #releaseBad(podUid: string, named: readonly IdBlock[]): boolean {
@@ -687,8 +703,8 @@ export class Ledger {
         claim.hostId >= file.block.hostId &&
         claim.hostId < file.block.hostId + file.block.size;
       if (!backed && claim.kind !== 'releasing') {
-        this.#claims.drop(claim);
         this.#removePodDir(claim.pod);
+        this.#claims.drop(claim);
         return;
       }
       const ended = claim.kind === 'bound' && !(this.#options.isPodAlive?.(claim.pod) ?? false);
