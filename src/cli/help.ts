@@ -1,0 +1,66 @@
+import type {Options} from 'yargs';
+import type {CommandEntry, CommandModule, CommandOptions} from './command.ts';
+import {globalOptions} from './globals.ts';
+import type {Output} from './output.ts';
+import {columns, wrapAfter} from './render.ts';
+
+const groups = ['pods', 'ids', 'this program'] as const;
+const EXIT_CODES = '0 fine, 1 a check found something, 2 usage, 3 this host cannot, 70 our bug';
+
+/** The help without a command: what there is, in groups. It needs the command table only, so it comes fast. */
+export function overviewHelp(commands: readonly CommandEntry[], output: Output): string {
+  const {paint, width} = output;
+  const lines = ['subroot: pods whose root is nobody', '', 'Usage: subroot [flags] <command> [words]'];
+  for (const group of groups) {
+    const members = commands.filter((entry) => entry.group === group);
+    if (members.length === 0) continue;
+    const rows = members.map((entry) => [`  ${entry.name}`, entry.summary]);
+    lines.push('', paint.strong(capitalized(group)), ...columns(rows, width));
+  }
+  lines.push('', ...globalFlags(output, [['  -V, --version', 'show the version']]));
+  lines.push('', ...wrapAfter('Exit codes: ', EXIT_CODES, width));
+  lines.push('`subroot <command> --help` shows the flags and examples of a command.');
+  return lines.join('\n');
+}
+
+/** The help of one command: its own flags first, then examples, then the flags of every command. */
+export function commandHelp(entry: CommandEntry, command: CommandModule, output: Output): string {
+  const {paint, width} = output;
+  const words = entry.usage === '' ? '' : ` ${entry.usage}`;
+  const lines = [
+    `Usage: subroot ${entry.name}${words} [flags]`,
+    '',
+    ...wrapAfter('', `${capitalized(entry.summary)}.`, width),
+  ];
+  const own = flagRows(command.options);
+  if (own.length > 0) lines.push('', paint.strong('Flags'), ...columns(own, width));
+  lines.push('', paint.strong('Examples'));
+  for (const [example, what] of entry.examples)
+    lines.push(...wrapAfter('  # ', what, width).map(paint.dim), `  ${example}`);
+  lines.push('', ...globalFlags(output));
+  return lines.join('\n');
+}
+
+function globalFlags({paint, width}: Output, more: readonly string[][] = []): string[] {
+  return [paint.strong('Flags of every command'), ...columns([...flagRows(globalOptions), ...more], width)];
+}
+
+function flagRows(options: CommandOptions): string[][] {
+  return Object.entries(options).map(([name, option]) => {
+    const short = [option.alias ?? []].flat().find((alias) => alias.length === 1);
+    const value = option.type === 'boolean' ? '' : ` ${option.choices?.join('|') ?? valueWord(name, option)}`;
+    const fallback = option.type === 'boolean' || option.default === undefined ? '' : ` (default ${option.default})`;
+    return [
+      `  ${short === undefined ? '    ' : `-${short}, `}--${name}${value}`,
+      `${option.describe ?? ''}${fallback}`,
+    ];
+  });
+}
+
+function valueWord(name: string, option: Options): string {
+  return (name.split('-').at(-1) ?? name).toUpperCase() + (option.array === true ? ' ...' : '');
+}
+
+function capitalized(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+}
