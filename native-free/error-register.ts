@@ -535,6 +535,38 @@ export const errorRegister = {
     mend: 'look with `subroot ps -a`; remove the pod and start it anew',
     grpc: 'FAILED_PRECONDITION',
   },
+  SUBROOT_ATTACH_FAILED: {
+    kind: 'state',
+    layer: 'container',
+    message: 'cannot attach to the container in {folder} ({errno}): its supervisor does not answer',
+    mend: 'see with `subroot ps -a` whether it still runs; `subroot exec` starts a new program in it',
+  },
+  SUBROOT_CONTAINER_EXITED: {
+    kind: 'state',
+    layer: 'container',
+    message: 'container {container} of pod {pod} ended at once with exit code {exitCode}: {command}; it said: {output}',
+    mend: 'give it a program that stays (`sleep infinity`), or see what it says with `subroot run --wait`',
+  },
+  SUBROOT_POD_HAS_NO_CONTAINER: {
+    kind: 'usage',
+    layer: 'container',
+    message: 'pod {pod} has no container {container}; it has {containers}',
+    mend: 'name one of them with -c',
+    grpc: 'NOT_FOUND',
+  },
+  SUBROOT_EVIDENCE_FAILED: {
+    kind: 'internal',
+    layer: 'container',
+    message: 'could not read the evidence in pod {pod}: {why}',
+    mend: 'the pod runs; look yourself with `subroot exec {pod} cat /proc/self/uid_map`',
+    grpc: 'INTERNAL',
+  },
+  SUBROOT_TERMINAL_MISSING: {
+    kind: 'host',
+    layer: 'terminal',
+    message: 'there is no way to make a terminal here: {why}',
+    mend: '`npm rebuild node-pty`, or `apt-get install bsdutils` for script(1)',
+  },
   SUBROOT_EXEC_TIMEOUT: {
     kind: 'state',
     layer: 'container',

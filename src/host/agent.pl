@@ -1,0 +1,901 @@
+#!/usr/bin/perl
+# The agent: executes plans. It is the one place where subroot's system calls happen.
+#
+#   agent.pl serve ARCH [outer]   resident: requests on fd 0, events on fd 1, dies (and kills what is bound to it) at end of file
+#   agent.pl once ARCH FILE       one plan from FILE with our own standard streams; exits as the program does
+#
+# A request is one line of words: ID VERB WORD… [; STEP WORD…]…   Words are percent-encoded (see src/host/words.ts).
+# A plan is the list of steps; every step is one rule of the kernel, named as the man pages name it. A step that fails ends
+# the plan with its index, errno and text. Only perl-base is used: no module, nothing compiled of ours.
+use strict;
+use warnings;
+
+my ($mode, $arch, @rest) = @ARGV;
+my %NR = $arch eq 'arm64'
+  ? (mount => 40, umount2 => 39, pivot_root => 41, unshare => 97, setns => 268, prctl => 167, capset => 91, setresuid => 147,
+     setresgid => 149, setgroups => 159, clone => 220, sethostname => 161, signalfd4 => 74, rt_sigprocmask => 135,
+     clock_gettime => 113, sendmsg => 211, recvmsg => 212, exit_group => 94, mknodat => 33, dup3 => 24, setsid => 157,
+     close => 57, ioctl => 29, openat => 56, readlinkat => 78)
+  : (mount => 165, umount2 => 166, pivot_root => 155, unshare => 272, setns => 308, prctl => 157, capset => 126, setresuid => 117,
+     setresgid => 119, setgroups => 116, clone => 56, sethostname => 170, signalfd4 => 289, rt_sigprocmask => 14,
+     clock_gettime => 228, sendmsg => 46, recvmsg => 47, exit_group => 231, mknodat => 259, dup3 => 292, setsid => 112,
+     close => 3, ioctl => 16, openat => 257, readlinkat => 267);
+%NR = (%NR, pidfd_send_signal => 424, open_tree => 428, move_mount => 429, fsopen => 430, fsconfig => 431, fsmount => 432,
+  pidfd_open => 434, mount_setattr => 442);
+
+my %MS = (ro => 1, nosuid => 2, nodev => 4, noexec => 8, remount => 32, noatime => 1024, bind => 4096, rec => 16384,
+  private => 1 << 18, slave => 1 << 19, shared => 1 << 20, relatime => 1 << 21);
+my %NS = (user => 0x10000000, mnt => 0x20000, pid => 0x20000000, net => 0x40000000, ipc => 0x08000000, uts => 0x04000000,
+  cgroup => 0x02000000);
+my %SIG_NUMBER = (HUP => 1, INT => 2, QUIT => 3, KILL => 9, TERM => 15);
+my ($ENOENT, $EAGAIN, $EINTR, $ESRCH) = (2, 11, 4, 3);
+my $CHUNK = 65536;
+my $LOG_LINE = 16384;    # CRI: longer lines are split
+my $CLIENT_LIMIT = 1 << 20;    # bytes an attached client may lag behind before it is let go
+
+# ── system calls ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+# The result of a system call, or undef with $! set. Strings are passed by address, so they are copied to be modifiable.
+sub sys {
+  my ($name, @args) = @_;
+  push @args, 0 while @args < 6;
+  my $result = syscall($NR{$name}, @args);
+  return $result == -1 ? undef : $result;
+}
+sub must { my $result = sys(@_); die {errno => $! + 0, text => "$!"} unless defined $result; return $result }
+sub check { my ($ok) = @_; die {errno => $! + 0, text => "$!"} unless $ok; return $ok }
+sub flags { my ($words, $table) = @_; my $bits = 0; for (split /,/, $words) { die {errno => 22, text => "unknown flag $_"} unless exists $table->{$_}; $bits += $table->{$_} } return $bits }
+
+sub now_ns { my $buffer = "\0" x 16; syscall($NR{clock_gettime}, 0, $buffer);    # not sys(): it copies
+  my ($s, $ns) = unpack 'q q', $buffer; return ($s, $ns) }
+sub stamp {
+  my ($s, $ns) = now_ns();
+  my @t = gmtime $s;
+  return sprintf '%04d-%02d-%02dT%02d:%02d:%02d.%09dZ', $t[5] + 1900, $t[4] + 1, @t[3, 2, 1, 0], $ns;
+}
+
+sub start_time {
+  my ($pid) = @_;
+  open my $fh, '<', "/proc/$pid/stat" or return '';
+  my $line = <$fh>;
+  return '' unless defined $line && $line =~ /^.*\) (.*)$/s;
+  my @fields = split / /, $1;
+  return $fields[0] =~ /[ZX]/ ? '' : $fields[19];
+}
+# A pidfd of exactly the process that had `start` (field 22 of /proc/PID/stat); pids are re-used within minutes.
+sub pidfd_of {
+  my ($pid, $start) = @_;
+  my $fd = must('pidfd_open', $pid + 0, 0);
+  my $seen = start_time($pid);
+  if ($seen ne $start) { fd_close($fd); die {errno => $ESRCH, text => 'the process is gone'} }
+  return $fd;
+}
+sub fd_close { my ($fd) = @_; sys('close', $fd) }
+
+sub creds {
+  my ($uid, $gid, $groups) = @_;
+  if ($groups ne '-') {
+    my @groups = split /,/, $groups;
+    my $list = pack 'L*', @groups;
+    must('setgroups', scalar @groups, @groups ? $list : 0);
+  }
+  must('setresgid', $gid + 0, $gid + 0, $gid + 0);
+  must('setresuid', $uid + 0, $uid + 0, $uid + 0);
+}
+
+my $last_cap;
+sub last_cap {
+  return $last_cap if defined $last_cap;
+  $last_cap = 40;
+  if (open my $fh, '<', '/proc/sys/kernel/cap_last_cap') { $last_cap = <$fh> + 0 }
+  return $last_cap;
+}
+# Bounding, then permitted = effective, inheritable and ambient sets, as hexadecimal masks.
+sub bounding { my ($mask) = @_; my $nr = $NR{prctl}; for my $cap (0 .. last_cap()) { check(syscall($nr, 24, $cap, 0, 0, 0) != -1) unless $mask & (1 << $cap) } }
+sub capabilities {
+  my ($permitted, $inheritable, $ambient) = map { hex } @_;
+  must('prctl', 47, 4) if last_cap();    # PR_CAP_AMBIENT_CLEAR_ALL
+  my $header = pack 'L L', 0x20080522, 0;
+  my @half = map { [$_ & 0xffffffff, ($_ >> 32) & 0xffffffff] } $permitted, $permitted, $inheritable;
+  my $data = pack 'L6', (map { $_->[0] } @half), (map { $_->[1] } @half);
+  must('capset', $header, $data);
+  for my $cap (0 .. last_cap()) { must('prctl', 47, 2, $cap) if $ambient & (1 << $cap) }
+}
+
+# Passing one descriptor over a socket pair: the terminal's master travels from the pod to its supervisor.
+sub send_fd {
+  my ($socket, $fd) = @_;
+  my $byte = 'x';
+  my $iov = pack 'P Q', $byte, 1;
+  my $control = pack 'Q l l l x4', 20, 1, 1, $fd;
+  my $message = pack 'Q L x4 P Q P Q l x4', 0, 0, $iov, 1, $control, 24, 0;
+  must('sendmsg', fileno $socket, $message, 0);
+}
+sub receive_fd {
+  my ($socket) = @_;
+  my $byte = "\0";
+  my $iov = pack 'P Q', $byte, 1;
+  my $control = "\0" x 24;
+  my $message = pack 'Q L x4 P Q P Q l x4', 0, 0, $iov, 1, $control, 24, 0;
+  my $got = sys('recvmsg', fileno $socket, $message, 0x40000000);    # MSG_CMSG_CLOEXEC
+  return undef unless $got;
+  my (undef, undef, undef, $fd) = unpack 'Q l l l', $control;
+  open my $fh, '+<&=', $fd or return undef;
+  return $fh;
+}
+
+# ── words ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+sub decode { my ($word) = @_; return '' if $word eq '%'; $word =~ s/%([0-9A-F]{2})/chr hex $1/ge; return $word }
+sub encode { my ($text) = @_; return '%' if $text eq ''; $text =~ s/([^A-Za-z0-9_.\/:=,+@-])/sprintf '%%%02X', ord $1/ge; return $text }
+# Words up to the first bare ";" and then the steps between the others.
+sub parse_request {
+  my ($line) = @_;
+  my @parts = ([]);
+  for my $word (split / /, $line) { if ($word eq ';') { push @parts, [] } else { push @{$parts[-1]}, decode($word) } }
+  my $head = shift @parts;
+  return ($head, \@parts);
+}
+sub options { my %o; for (@_) { my ($k, $v) = split /=/, $_, 2; $o{$k} = $v } return \%o }
+
+# ── steps ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+my %held;    # KEY → file handle of a prepared user namespace, in the resident agent
+my %tree;    # KEY → descriptor of a detached mount, in the process that runs the plan
+
+sub write_once { my ($path, $text) = @_; open my $fh, '>', $path or check(0); my $n = syswrite $fh, $text; check(defined $n); close $fh }
+sub mode_of { return oct $_[0] }
+
+my %STEP = (
+  # namespaces and identity
+  joinheld => sub { my ($task, $type, $key) = @_; my $fh = $held{$key} or die {errno => 9, text => "no prepared namespace $key"}; must('setns', fileno $fh, $NS{$type}) },
+  join => sub { my ($task, $types) = @_; must('setns', $task->{pidfd}, flags($types, \%NS)) },
+  unshare => sub { my ($task, $types) = @_; must('unshare', flags($types, \%NS)) },
+  creds => sub { my ($task, @ids) = @_; creds(@ids) },
+  hostname => sub { my ($task, $name) = @_; must('sethostname', $name, length $name) },
+  loopback => sub {
+    socket(my $socket, 2, 2, 0) or check(0);    # AF_INET, SOCK_DGRAM
+    my $request = pack 'a16 s x22', 'lo', 0x41;    # IFF_UP | IFF_RUNNING
+    check(defined ioctl $socket, 0x8914, $request);    # SIOCSIFFLAGS
+  },
+  sysctl => sub { my ($task, $path, $value) = @_; write_once("/proc/sys/$path", $value) },
+  # mounts
+  mount => sub { my ($task, $source, $target, $type, $flags, $data) = @_; must('mount', $source, $target, $type, flags($flags, \%MS), $data) },
+  tree => sub {    # a detached copy of a mount: tree KEY PATH FLAGS; idmap=KEY shifts its ids by a prepared namespace
+    my ($task, $key, $path, $flags) = @_;
+    my ($attr, $idmap, $rec) = (0, undef, 0);
+    for (split /,/, $flags) { if (/^idmap=(.*)$/) { $idmap = $1 } elsif ($_ eq 'rec') { $rec = 1 } else { $attr += $MS{$_} } }
+    my $fd = must('open_tree', -100, $path, 1 + 0x80000 + ($rec ? 0x8000 : 0));
+    my $userns = 0;
+    if (defined $idmap) { $attr += 0x100000; $userns = fileno $held{$idmap} }
+    my $set = pack 'Q Q Q Q', $attr, 0, 0, $userns;
+    must('mount_setattr', $fd, "", 0x1000 + ($rec ? 0x8000 : 0), $set, 32) if $attr;
+    $tree{$key} = $fd;
+  },
+  podtree => sub {    # a detached copy of a mount inside the pod's own mount namespace
+    my ($task, $key, $path) = @_;
+    open my $here, '<', '/proc/self/ns/mnt' or check(0);
+    must('setns', $task->{pidfd}, $NS{mnt});
+    my $fd = sys('open_tree', -100, $path, 1 + 0x80000);
+    my $error = $! + 0;
+    must('setns', fileno $here, $NS{mnt});
+    $! = $error;
+    check(defined $fd);
+    $tree{$key} = $fd;
+  },
+  fs => sub {    # a new file system as a detached mount: fs KEY TYPE FLAGS OPTION…
+    my ($task, $key, $type, $flags, @options) = @_;
+    my $fs = must('fsopen', $type, 1);
+    for (@options) {
+      my ($name, $value) = split /=/, $_, 2;
+      defined $value ? must('fsconfig', $fs, 1, $name, $value, 0) : must('fsconfig', $fs, 0, $name, 0, 0);
+    }
+    must('fsconfig', $fs, 6, 0, 0, 0);
+    $tree{$key} = must('fsmount', $fs, 1, flags($flags, \%MS));
+    fd_close($fs);
+  },
+  openuserns => sub { my ($task, $key, $pid) = @_; open $held{$key}, '<', "/proc/$pid/ns/user" or check(0) },
+  attach => sub { my ($task, $key, $target) = @_; must('move_mount', $tree{$key}, "", -100, $target, 4); fd_close($tree{$key}) },
+  umount => sub { my ($task, $target) = @_; must('umount2', $target, 2) },
+  mask => sub {
+    my ($task, $path) = @_;
+    return unless -e $path;
+    if (-d _) { must('mount', 'tmpfs', $path, 'tmpfs', 1 + 2 + 4 + 8, 'size=0,nr_inodes=2') } else { must('mount', '/dev/null', $path, '', 4096, '') }
+  },
+  readonly => sub {
+    my ($task, $path) = @_;
+    return unless -e $path;
+    must('mount', $path, $path, '', 4096 + 16384, '');
+    must('mount', '', $path, '', 4096 + 32 + 1 + 2 + 4 + 8, '');
+  },
+  pivot => sub {
+    my ($task, $root) = @_;
+    check(chdir $root);
+    must('pivot_root', '.', '.');
+    must('umount2', '.', 2);
+    check(chdir '/');
+  },
+  # files of the new root
+  mkdir => sub { my ($task, $path, $mode) = @_; return if mkdir $path, mode_of($mode) or -d $path; mkdir $path, mode_of($mode); check(0) },
+  mkdirs => sub {
+    my ($task, $path, $mode) = @_;
+    my $so_far = '';
+    for (grep { length } split /\//, $path) { $so_far .= "/$_"; next if -d $so_far; check(mkdir $so_far, mode_of($mode)) }
+  },
+  chmod => sub { my ($task, $path, $mode) = @_; check(chmod mode_of($mode), $path) },
+  symlink => sub { my ($task, $target, $path) = @_; check(symlink $target, $path) },
+  file => sub {
+    my ($task, $path, $mode, $content) = @_;
+    open my $fh, '>', $path or check(0);
+    check(defined syswrite $fh, $content) if length $content;
+    close $fh;
+    check(chmod mode_of($mode), $path);
+  },
+  # the program
+  setsid => sub { must('setsid') },
+  umask => sub { my ($task, $mask) = @_; umask mode_of($mask) },
+  chdir => sub { my ($task, $path) = @_; check(chdir $path) },
+  bounding => sub { my ($task, $mask) = @_; bounding(hex $mask) },
+  capabilities => sub { my ($task, @masks) = @_; capabilities(@masks) },
+  nonewprivs => sub { must('prctl', 38, 1) },
+  pdeathsig => sub { my ($task, $signal) = @_; must('prctl', 1, $SIG_NUMBER{$signal}) },
+  oomscore => sub { my ($task, $value) = @_; write_once('/proc/self/oom_score_adj', $value) },
+  ignorechildren => sub { $SIG{CHLD} = 'IGNORE' },
+  terminal => sub {    # a terminal of the pod's own devpts: its master goes to the supervisor, its slave becomes our streams
+    my ($task, $uid, $gid, $rows, $columns, $console) = @_;
+    open my $master, '+<', '/dev/pts/ptmx' or check(0);
+    my $unlock = pack 'l', 0;
+    check(defined ioctl $master, 0x40045431, $unlock);    # TIOCSPTLCK
+    my $number = pack 'L', 0;
+    check(defined ioctl $master, 0x80045430, $number);    # TIOCGPTN
+    my $path = '/dev/pts/' . unpack 'L', $number;
+    set_window($master, $rows, $columns);
+    must('setsid');
+    open my $slave, '+<', $path or check(0);
+    chown $uid, $gid, $slave;
+    if ($console && open my $point, '>', '/dev/console') { close $point; sys('mount', $path, '/dev/console', '', 4096, '') }
+    my $steal = 0;
+    check(defined ioctl $slave, 0x540E, $steal);    # TIOCSCTTY
+    send_fd($task->{child_socket}, fileno $master);
+    must('dup3', fileno $slave, $_, 0) for 0, 1;
+    must('dup3', fileno $slave, 2, 0);
+  },
+);
+
+sub set_window { my ($fh, $rows, $columns) = @_; my $size = pack 'S4', $rows, $columns, 0, 0; ioctl $fh, 0x5414, $size }
+sub get_window { my ($fh) = @_; my $size = pack 'S4', 0, 0, 0, 0; return ioctl($fh, 0x5413, $size) ? (unpack 'S4', $size)[0, 1] : (24, 80) }
+
+# Runs the steps in this process; never returns. `$fork` makes the rest of the plan run in a child (a new pid namespace takes
+# effect only there); with CLONE_PARENT the child is the supervisor's, and this process is no more.
+sub run_steps {
+  my ($task, $steps, $status) = @_;
+  my $index = -1;
+  my $proc = sys('openat', -100, '/proc', 0x280000) // -1;    # O_PATH | O_CLOEXEC
+  my %env;
+  my $ok = eval {
+    for my $step (@$steps) {
+      $index++;
+      my ($name, @words) = @$step;
+      if ($name eq 'fork') {
+        my $child = must('clone', 0x8000 + 17);
+        quit(0) if $child;
+        next;
+      }
+      if ($name eq 'whoami') {    # our pid as the supervisor sees it, whatever namespaces and root we have by now
+        my ($self, $pid) = ('self', "\0" x 16);
+        my $length = syscall($NR{readlinkat}, $proc, $self, $pid, 16);
+        check($length != -1);
+        syswrite $status, 'pid ' . substr($pid, 0, $length) . "\n";
+        next;
+      }
+      if ($name eq 'env') { $env{$words[0]} = $words[1]; next }
+      if ($name eq 'exec') {
+        %ENV = %env;
+        no warnings 'exec';
+        exec {$words[0]} @words;
+        check(0);
+      }
+      ($STEP{$name} or die {errno => 38, text => "unknown step $name"})->($task, @words);
+    }
+    1;
+  };
+  my $error = ref $@ ? $@ : {errno => 0, text => "$@"};
+  syswrite $status, "fail $index $error->{errno} " . encode(substr $error->{text}, 0, 2000) . "\n";
+  quit(125);
+}
+sub quit { sys('exit_group', $_[0]) }
+
+# ── the event loop ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+my %reader;    # descriptor → [handle, callback]
+my %writer;    # descriptor → [handle, pending bytes, close when empty]
+my ($read_set, $write_set) = ('', '');
+my %task;    # id → task
+my %by_pid;
+my $events = \*STDOUT;
+
+sub watch { my ($fh, $callback) = @_; $reader{fileno $fh} = [$fh, $callback]; vec($read_set, fileno $fh, 1) = 1 }
+sub unwatch { my ($fh) = @_; my $fd = fileno $fh; return unless defined $fd; delete $reader{$fd}; vec($read_set, $fd, 1) = 0 }
+sub forget { my ($fh) = @_; return unless defined $fh && defined fileno $fh; unwatch($fh); my $fd = fileno $fh; delete $writer{$fd}; vec($write_set, $fd, 1) = 0; close $fh }
+sub nonblocking { my ($fh) = @_; my $flags = fcntl $fh, 3, 0; fcntl $fh, 4, $flags | 2048 }
+sub send_to {
+  my ($fh, $bytes) = @_;
+  my $fd = fileno $fh;
+  return unless defined $fd;
+  my $entry = $writer{$fd} ||= [$fh, '', 0];
+  $entry->[1] .= $bytes;
+  flush_to($fd);
+  return length(($writer{$fd} || [0, ''])->[1]);
+}
+sub flush_to {
+  my ($fd) = @_;
+  my $entry = $writer{$fd} or return;
+  while (length $entry->[1]) {
+    my $n = syswrite $entry->[0], $entry->[1], $CHUNK;
+    if (!defined $n) {
+      next if $! == $EINTR;
+      if ($! == $EAGAIN) { vec($write_set, $fd, 1) = 1; return }
+      $entry->[1] = '';
+      last;
+    }
+    substr $entry->[1], 0, $n, '';
+  }
+  vec($write_set, $fd, 1) = 0;
+  delete $writer{$fd};
+  forget($entry->[0]) if $entry->[2];
+}
+sub close_after { my ($fh) = @_; my $fd = fileno $fh; return unless defined $fd; if ($writer{$fd}) { $writer{$fd}[2] = 1; unwatch($fh) } else { forget($fh) } }
+sub event { my (@words) = @_; my $line = join(' ', @words) . "\n"; syswrite $events, $line if $events }
+
+# Signals arrive as bytes on a descriptor, so none can slip in between a test and the wait for it.
+my $signals;
+my %on_signal = (17 => \&reap);
+sub watch_signals {
+  my ($mask, $buffer) = (0, '');
+  $mask += 1 << ($_ - 1) for keys %on_signal;
+  $mask = pack 'Q', $mask;
+  must('rt_sigprocmask', 0, $mask, 0, 8);
+  my $fd = must('signalfd4', -1, $mask, 8, 0x80000 + 0x800);
+  open $signals, '<&=', $fd or die;
+  watch($signals, sub {
+    while (sysread $signals, $buffer, 128) { my $handler = $on_signal{unpack 'L', $buffer}; $handler->(unpack 'L', $buffer) if $handler }
+  });
+}
+sub plain_signals { my $mask = pack 'Q', 0; $SIG{$_} = 'DEFAULT' for qw(PIPE INT HUP QUIT TERM WINCH); sys('rt_sigprocmask', 2, $mask, 0, 8) }
+my %reaped;    # pid → status of a program that ended before it had told its pid
+sub reap {
+  while ((my $pid = waitpid -1, 1) > 0) {
+    my $status = $?;
+    my $t = delete $by_pid{$pid};
+    if ($t && $t->{pid} && $t->{pid} == $pid) { finish($t, $status) } else { $reaped{$pid} = $status }
+  }
+}
+sub loop {
+  my ($until) = @_;
+  until ($until->()) {
+    my ($r, $w) = ($read_set, $write_set);
+    my $n = select $r, $w, undef, undef;
+    next if $n <= 0;
+    for my $fd (keys %writer) { flush_to($fd) if vec $w, $fd, 1 }
+    for my $fd (keys %reader) { next unless vec $r, $fd, 1; my $entry = $reader{$fd} or next; $entry->[1]->($entry->[0]) }
+  }
+}
+
+# ── supervising one program ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+# Options: log=FILE  exitfile=FILE  socket=DIR  stdin=1  stdinonce=1  tty=1  fifo=DIR  owner=UID:GID  in=PID:START  detached=1
+sub launch {
+  my ($id, $option, $steps) = @_;
+  my $t = {id => $id, option => $option, streams => {}, partial => {}, clients => {}};
+  pipe(my $status_r, my $status_w) or check(0);
+  my @ends;    # [descriptor in the child, handle]
+  my @closing = ($status_w);
+  if ($option->{in}) { $t->{pidfd} = pidfd_of(split /:/, $option->{in}) }
+  my ($uid, $gid) = split /:/, $option->{owner} || '-:-';
+  if ($option->{fifo}) { # opened by the child, below
+  } elsif ($option->{tty}) {
+    socketpair(my $ours, my $theirs, 1, 1, 0) or check(0);    # AF_UNIX, SOCK_STREAM
+    $t->{socket} = $ours;
+    $t->{child_socket} = $theirs;
+    push @closing, $theirs;
+  } elsif ($option->{log} || $option->{socket}) {
+    for my $n (1, 2) {
+      pipe(my $r, my $w) or check(0);
+      chown $uid, $gid, $w if $uid ne '-';
+      push @ends, [$n, $w];
+      push @closing, $w;
+      $t->{streams}{$n == 1 ? 'stdout' : 'stderr'} = $r;
+    }
+    if ($option->{stdin}) {
+      pipe(my $r, my $w) or check(0);
+      chown $uid, $gid, $r if $uid ne '-';
+      nonblocking($w);
+      $t->{stdin} = $w;
+      push @ends, [0, $r];
+      push @closing, $r;
+    }
+  }
+  if ($option->{log}) { open $t->{log}, '>>', $option->{log} or check(0); chmod 0640, $option->{log} }
+  if ($option->{socket}) { listen_for_clients($t) }
+
+  open my $own_pidns, '<', '/proc/self/ns/pid' or check(0);
+  must('setns', $t->{pidfd}, $NS{pid}) if $t->{pidfd};
+  my $pid = fork;
+  my $fork_error = $! + 0;
+  if (!defined $pid || $pid) { must('setns', fileno $own_pidns, $NS{pid}) if $t->{pidfd} }
+  if (!defined $pid) { $! = $fork_error; check(0) }
+  if (!$pid) {
+    plain_signals();
+    close $status_r;
+    if ($option->{fifo}) {
+      my @names = ('in', 'out', 'err');
+      for my $n (0 .. 2) {
+        my $path = "$option->{fifo}/$names[$n]";
+        next unless -p $path;
+        if (open my $fh, ($n ? '>' : '<'), $path) { chown $uid, $gid, $fh if $uid ne '-'; push @ends, [$n, $fh] }
+      }
+    }
+    my %taken = map { $_->[0] => 1 } @ends;
+    unless ($option->{inherit}) {
+      open my $null, '+<', '/dev/null';
+      for my $n (0 .. 2) { sys('dup3', fileno $null, $n, 0) unless $taken{$n} }
+    }
+    sys('dup3', fileno $_->[1], $_->[0], 0) for @ends;
+    # A handle that stays open here would keep another program's stream or the requests alive until the exec.
+    run_steps($t, $steps, $status_w);
+  }
+  close $_ for @closing;
+  fd_close(delete $t->{pidfd}) if $t->{pidfd};
+  delete $t->{child_socket};
+  $task{$id} = $t;
+  $by_pid{$pid} = $t;
+  $t->{first} = $pid;
+  $t->{lines} = '';
+  watch($status_r, sub { read_status($t, @_) });
+  return $t;
+}
+
+sub read_status {
+  my ($t, $fh) = @_;
+  my $n = sysread($fh, my $bytes, 4096);
+  if ($n) {
+    $t->{lines} .= $bytes;
+    while ($t->{lines} =~ s/^(.*)\n//) {
+      my ($word, @words) = split / /, $1;
+      if ($word eq 'pid') {
+        $t->{pid} = $words[0];
+        $by_pid{$t->{pid}} = $t;
+        $t->{status} = delete $reaped{$t->{pid}} if exists $reaped{$t->{pid}};
+        event($t->{id}, 'pid', $t->{pid}, start_time($t->{pid}));
+      } elsif ($word eq 'fail') { $t->{failed} = 1; event($t->{id}, 'fail', @words); $t->{on_fail}->(@words) if $t->{on_fail} }
+    }
+    return;
+  }
+  forget($fh);
+  delete $reaped{$t->{first}};
+  if ($t->{failed} || !$t->{pid}) {
+    event($t->{id}, 'fail', -1, 0, encode('the process died before it reported')) unless $t->{failed};
+    $t->{failed} = 1;
+    end_task($t);
+    return;
+  }
+  take_terminal($t) if $t->{option}{tty};
+  watch_streams($t);
+  $t->{running} = 1;
+  event($t->{id}, 'ready');
+  $t->{on_ready}->() if $t->{on_ready};
+  finish($t, $t->{status}) if defined $t->{status};
+}
+
+sub take_terminal {
+  my ($t) = @_;
+  my $master = receive_fd($t->{socket});
+  close delete $t->{socket};
+  return unless $master;
+  nonblocking($master);
+  $t->{master} = $t->{stdin} = $master;
+  $t->{streams} = {stdout => $master};
+}
+sub watch_streams {
+  my ($t) = @_;
+  for my $name (keys %{$t->{streams}}) {
+    my $fh = $t->{streams}{$name};
+    nonblocking($fh);
+    watch($fh, sub { pump($t, $name, $fh) });
+  }
+}
+# One read of a stream into the log and to whoever is attached. False at the end of the stream.
+sub pump {
+  my ($t, $name, $fh) = @_;
+  my $n = sysread($fh, my $bytes, $CHUNK);
+  if (!defined $n && ($! == $EAGAIN || $! == $EINTR)) { return 1 }
+  if (!$n) {    # a terminal's master says EIO when its last slave is closed
+    delete $t->{streams}{$name};
+    $t->{master} ? unwatch($fh) : forget($fh);
+    return 0;
+  }
+  log_bytes($t, $name, $bytes) if $t->{log};
+  broadcast($t, $name eq 'stdout' ? 1 : 2, $bytes);
+  $t->{on_output}->($bytes) if $t->{on_output};
+  return 2;
+}
+
+# CRI log records: `TIME STREAM TAG CONTENT`, F for a whole line, P for a part of one.
+sub log_bytes {
+  my ($t, $name, $bytes) = @_;
+  my $time = stamp();
+  my $data = (delete $t->{partial}{$name} // '') . $bytes;
+  my $end = rindex $data, "\n";
+  my $rest = substr $data, $end + 1, length($data), '';
+  my $out = '';
+  if (length $data) {
+    if ($data =~ /[^\n]{$LOG_LINE}[^\n]/) {
+      while ($data =~ /\G(.*)\n/g) {
+        my $line = $1;
+        $out .= "$time $name P " . substr($line, 0, $LOG_LINE, '') . "\n" while length $line > $LOG_LINE;
+        $out .= "$time $name F $line\n";
+      }
+    } else {
+      my $prefix = "$time $name F ";
+      $data =~ s/^/$prefix/mg;
+      $out = $data;
+    }
+  }
+  $out .= "$time $name P " . substr($rest, 0, $LOG_LINE, '') . "\n" while length $rest > $LOG_LINE;
+  $t->{partial}{$name} = $rest if length $rest;
+  write_all($t->{log}, $out) if length $out;
+}
+sub write_all {
+  my ($fh, $bytes) = @_;
+  while (length $bytes) {
+    my $n = syswrite $fh, $bytes, $CHUNK;
+    if (defined $n) { substr $bytes, 0, $n, ''; next }
+    if ($! == $EAGAIN) { my $w = ''; vec($w, fileno $fh, 1) = 1; select undef, $w, undef, undef; next }
+    last unless $! == $EINTR;
+  }
+}
+
+sub finish {
+  my ($t, $status) = @_;
+  if (!$t->{running} && !$t->{failed}) { $t->{status} = $status; return }    # wait for the status pipe's end first
+  return if $t->{finished}++;
+  for my $name (keys %{$t->{streams}}) { my $fh = $t->{streams}{$name}; 1 while (pump($t, $name, $fh) || 0) == 2 }
+  for my $name (sort keys %{$t->{partial}}) { write_all($t->{log}, stamp() . " $name P $t->{partial}{$name}\n") if $t->{log} }
+  my $signal = $status & 127;
+  my $code = $signal ? 128 + $signal : $status >> 8;
+  my ($s, $ns) = now_ns();
+  my $finished = sprintf '%d%09d', $s, $ns;
+  if (my $file = $t->{option}{exitfile}) {
+    if (open my $fh, '>', "$file.tmp") {
+      syswrite $fh, "{\"exitCode\":$code,\"signal\":$signal,\"finishedAt\":\"$finished\"}\n";
+      close $fh;
+      rename "$file.tmp", $file;
+    }
+  }
+  $t->{code} = $code;
+  event($t->{id}, 'exit', $code, $signal, $finished);
+  broadcast($t, 5, pack 'C', $code & 255);
+  end_task($t);
+}
+sub end_task {
+  my ($t) = @_;
+  close_after($_->{fh}) for values %{$t->{clients}};
+  forget($t->{listener}) if $t->{listener};
+  unlink "$t->{option}{socket}/attach.sock" if $t->{option}{socket};
+  forget($_) for values %{$t->{streams}};
+  for my $key (qw(stdin master log socket)) { my $fh = delete $t->{$key} or next; forget($fh) if defined fileno $fh }
+  delete $task{$t->{id}};
+  $t->{on_end}->() if $t->{on_end};
+}
+
+# ── attach: frames of TYPE(1 byte) LENGTH(4 bytes, network order) BYTES ─────────────────────────────────────────────────────
+# 0 stdin · 1 stdout · 2 stderr · 3 resize (rows, columns: 2 bytes each) · 4 end of stdin · 5 exit code (1 byte)
+
+sub listen_for_clients {
+  my ($t) = @_;
+  my $dir = $t->{option}{socket};
+  unlink "$dir/attach.sock";
+  opendir my $dh, $dir or check(0);
+  my $path = '/proc/self/fd/' . dirfd($dh) . '/attach.sock';    # sun_path holds 108 bytes only
+  socket(my $listener, 1, 1, 0) or check(0);
+  my $old = umask 0177;
+  my $ok = bind $listener, pack 'S a108', 1, $path;
+  my $error = $! + 0;
+  umask $old;
+  $! = $error;
+  check($ok);
+  check(listen $listener, 16);
+  $t->{listener} = $listener;
+  watch($listener, sub {
+    accept(my $client, $listener) or return;
+    nonblocking($client);
+    my $c = {fh => $client, input => ''};
+    $t->{clients}{fileno $client} = $c;
+    watch($client, sub { read_client($t, $c) });
+  });
+}
+sub dirfd { my ($dh) = @_; return fileno $dh }
+sub read_client {
+  my ($t, $c) = @_;
+  my $n = sysread($c->{fh}, my $bytes, $CHUNK);
+  return if !defined $n && ($! == $EAGAIN || $! == $EINTR);
+  if (!$n) {
+    delete $t->{clients}{fileno $c->{fh}};
+    forget($c->{fh});
+    end_stdin($t) if $t->{option}{stdinonce} && $c->{spoke};
+    return;
+  }
+  $c->{input} .= $bytes;
+  while (length $c->{input} >= 5) {
+    my ($type, $length) = unpack 'C N', $c->{input};
+    if ($length > $CLIENT_LIMIT) { delete $t->{clients}{fileno $c->{fh}}; forget($c->{fh}); return }
+    last if length $c->{input} < 5 + $length;
+    my $payload = substr $c->{input}, 5, $length;
+    substr $c->{input}, 0, 5 + $length, '';
+    if ($type == 0 && $t->{stdin}) { $c->{spoke} = 1; send_to($t->{stdin}, $payload) }
+    elsif ($type == 3 && $t->{master} && $length == 4) { set_window($t->{master}, unpack 'n n', $payload) }
+    elsif ($type == 4) { end_stdin($t) if !$t->{master} }
+  }
+}
+sub end_stdin { my ($t) = @_; return if $t->{master}; my $fh = delete $t->{stdin} or return; close_after($fh) }
+sub broadcast {
+  my ($t, $type, $bytes) = @_;
+  for my $fd (keys %{$t->{clients}}) {
+    my $c = $t->{clients}{$fd};
+    my $waiting = send_to($c->{fh}, pack('C N', $type, length $bytes) . $bytes);
+    if (($waiting // 0) > $CLIENT_LIMIT) { delete $t->{clients}{$fd}; forget($c->{fh}) }
+  }
+}
+
+# ── requests of the resident agent ──────────────────────────────────────────────────────────────────────────────────────────
+
+my %bound;    # id → 1: killed with us
+my %leftovers;    # path → 1: removed with us
+
+# A mapped user namespace, created as the pod's own base id so that per-user budgets are the pod's own, and held open.
+sub make_userns {
+  my ($key, $uid, $gid, $groups, $uid_map, $gid_map) = @_;
+  pipe(my $up_r, my $up_w) or check(0);
+  pipe(my $go_r, my $go_w) or check(0);
+  my $pid = fork;
+  check(defined $pid);
+  if (!$pid) {
+    close $go_w;
+    my $ok = eval { creds($uid, $gid, $groups); must('unshare', $NS{user}); 1 };
+    syswrite $up_w, $ok ? 'up' : 'no ' . (ref $@ ? "$@->{errno} $@->{text}" : "0 $@");
+    sysread $go_r, my $ignored, 1;
+    quit(0);
+  }
+  close $up_w;
+  my $said = '';
+  sysread $up_r, $said, 4096;
+  my $done = eval {
+    if ($said =~ /^no (\d+) (.*)$/s) { die {errno => $1, text => $2, step => 'unshare'} }
+    die {errno => 0, text => 'the process died before it reported', step => 'unshare'} unless $said eq 'up';
+    for (['uid_map', $uid_map], ['gid_map', $gid_map]) {
+      eval { write_once("/proc/$pid/$_->[0]", $_->[1]); 1 } or die {%{$@}, step => $_->[0]};
+    }
+    open $held{$key}, '<', "/proc/$pid/ns/user" or die {errno => $! + 0, text => "$!", step => 'open'};
+    1;
+  };
+  my $error = $@;
+  kill 'KILL', $pid;
+  waitpid $pid, 0;
+  die $error unless $done;
+  return (stat $held{$key})[1];
+}
+
+# Removes a folder of ours: plain files, sockets, FIFOs and folders; links are removed, never followed.
+sub remove_tree {
+  my ($path) = @_;
+  if (!-l $path && -d _) {
+    if (opendir my $dh, $path) { my @names = grep { !/^\.\.?$/ } readdir $dh; closedir $dh; remove_tree("$path/$_") for @names }
+    return rmdir $path;
+  }
+  return unlink $path;
+}
+
+my %VERB = (
+  userns => sub { my ($id, $steps, @words) = @_; my $inode = make_userns(@words); event($id, 'ok', $inode) },
+  drop => sub { my ($id, $steps, $key) = @_; my $fh = delete $held{$key}; close $fh if $fh; event($id, 'ok') },
+  start => sub {
+    my ($id, $steps, @words) = @_;
+    my $option = options(@words);
+    if ($option->{detached}) { detach($id, $option, $steps); return }
+    $bound{$id} = 1;
+    my $t = launch($id, $option, $steps);
+    $t->{on_end} = sub { delete $bound{$id} };
+  },
+  hostname => sub {    # of a pod that already runs: a warm sandbox gets its name when it gets its pod
+    my ($id, $steps, $pid, $start, $name) = @_;
+    open my $own, '<', '/proc/self/ns/uts' or check(0);
+    my $fd = pidfd_of($pid, $start);
+    must('setns', $fd, $NS{uts});
+    my $ok = sys('sethostname', $name, length $name);
+    my $error = $! + 0;
+    must('setns', fileno $own, $NS{uts});
+    fd_close($fd);
+    $! = $error;
+    check(defined $ok);
+    event($id, 'ok');
+  },
+  kill => sub {
+    my ($id, $steps, $pid, $start, $signal) = @_;
+    my $fd = pidfd_of($pid, $start);
+    my $ok = sys('pidfd_send_signal', $fd, $signal + 0, 0, 0);
+    my $error = $! + 0;
+    fd_close($fd);
+    $! = $error;
+    check(defined $ok);
+    event($id, 'ok');
+  },
+  local => sub { my ($id, $steps) = @_; my $i = 0; for (@$steps) { my ($name, @words) = @$_; eval { $STEP{$name}->({}, @words); 1 } or die {%{$@}, step => $i}; $i++ } event($id, 'ok') },
+  fifos => sub {
+    my ($id, $steps, @paths) = @_;
+    for my $path (@paths) { my $p = $path; must('mknodat', -100, $p, 0010600, 0) }
+    event($id, 'ok');
+  },
+  chown => sub { my ($id, $steps, $uid, $gid, @paths) = @_; check(chown $uid, $gid, $_) for @paths; event($id, 'ok') },
+  remove => sub { my ($id, $steps, @paths) = @_; remove_tree($_) for @paths; event($id, 'ok') },
+  leftover => sub { my ($id, $steps, @paths) = @_; $leftovers{$_} = 1 for @paths; event($id, 'ok') },
+  keep => sub { my ($id, $steps, @paths) = @_; delete $leftovers{$_} for @paths; event($id, 'ok') },
+  ping => sub { my ($id) = @_; event($id, 'ok', $$, start_time($$)) },
+);
+
+sub answer {
+  my ($line) = @_;
+  my ($head, $steps) = parse_request($line);
+  my ($id, $verb, @words) = @$head;
+  eval { ($VERB{$verb} or die {errno => 38, text => "unknown verb $verb"})->($id, $steps, @words); 1 } or do {
+    my $error = ref $@ ? $@ : {errno => 0, text => "$@"};
+    event($id, 'fail', $error->{step} // -1, $error->{errno}, encode(substr $error->{text}, 0, 2000));
+  };
+}
+
+# A supervisor of one container that outlives us: the same loop with one task.
+sub detach {
+  my ($id, $option, $steps) = @_;
+  my $pid = fork;
+  check(defined $pid);
+  return if $pid;
+  must('setsid');
+  $SIG{HUP} = $SIG{INT} = 'IGNORE';
+  $0 = "subroot-supervisor $id";
+  forget(\*STDIN);
+  for my $fd (keys %reader) { forget($reader{$fd}[0]) }
+  %task = %by_pid = %bound = %leftovers = ();
+  eval { watch_signals(); launch($id, $option, $steps); 1 } or do {
+    my $error = ref $@ ? $@ : {errno => 0, text => "$@"};
+    event($id, 'fail', -1, $error->{errno}, encode(substr $error->{text}, 0, 2000));
+    quit(125);
+  };
+  close $_ for values %held;
+  %held = ();
+  my $t = $task{$id};
+  $t->{on_ready} = sub {
+    open STDOUT, '>', '/dev/null';
+    open STDERR, '>', '/dev/null';
+    $events = undef;
+    # A program without streams to pump needs no supervisor: a sandbox's holder is found by its pid.
+    quit(0) if $option->{unsupervised};
+  };
+  loop(sub { !%task && !%writer });
+  quit(0);
+}
+
+sub serve {
+  my ($outer) = @_;
+  $0 = 'subroot-agent';
+  # Mounts made for our pods are ours alone; the machine's mount table does not change.
+  must('unshare', $NS{mnt});
+  must('mount', '', '/', '', $MS{rec} + $MS{slave}, '');
+  $SIG{PIPE} = 'IGNORE';
+  $SIG{INT} = $SIG{HUP} = 'IGNORE';    # the terminal's Ctrl-C is for whoever runs us; we go when our input ends
+  watch_signals();
+  my ($input, $ended) = ('', 0);
+  watch(\*STDIN, sub {
+    my $n = sysread(STDIN, my $bytes, $CHUNK);
+    return if !defined $n && $! == $EINTR;
+    if (!$n) { $ended = 1; return }
+    $input .= $bytes;
+    while ((my $end = index $input, "\n") >= 0) { my $line = substr $input, 0, $end; substr $input, 0, $end + 1, ''; answer($line) }
+  });
+  event('agent', 'up', $$, start_time($$));
+  loop(sub { $ended });
+  $events = undef;
+  my @pids = map { $_->{pid} || $_->{first} } grep { $bound{$_->{id}} } values %task;
+  kill 'KILL', @pids;
+  waitpid $_, 0 for @pids;
+  remove_tree($_) for sort { length $b <=> length $a } keys %leftovers;
+  quit(0);
+}
+
+# ── becoming the root of an outer namespace, for those who are not root ─────────────────────────────────────────────────────
+
+# "up" → the caller maps us (newuidmap, newgidmap, or our own id only) → "go"; then we are that namespace's root and start anew,
+# so that what we fork belongs to it and not to the namespace in which this program was loaded.
+sub enter_outer {
+  my ($deny) = @_;
+  defined sys('unshare', $NS{user}) or do { event('agent', 'fail', 'unshare', $! + 0, encode("$!")); exit 1 };
+  event('agent', 'map', $$);
+  my $go = <STDIN>;
+  exit 1 unless defined $go && $go =~ /^go (\S+)/;
+  my $groups = $1;
+  eval { creds(0, 0, $groups); 1 } or do { event('agent', 'fail', 'creds', $@->{errno}, encode($@->{text})); exit 1 };
+  exec $^X, $0, 'serve', $arch or exit 1;
+}
+
+# ── once ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+sub raw_terminal {
+  my $old = "\0" x 64;
+  ioctl STDIN, 0x5401, $old or return undef;    # TCGETS
+  my ($iflag, $oflag, $cflag, $lflag) = unpack 'L4', $old;
+  my $raw = $old;
+  my @flags = ($iflag & ~02752, $oflag & ~01, ($cflag & ~0460) | 060, $lflag & ~0100113);
+  substr $raw, 0, 16, pack 'L4', @flags;
+  substr $raw, 17 + 6, 1, "\1";    # VMIN
+  substr $raw, 17 + 5, 1, "\0";    # VTIME
+  ioctl STDIN, 0x5402, $raw;
+  return $old;
+}
+sub once {
+  my ($file) = @_;
+  open my $fh, '<', $file or die "subroot agent: cannot read $file: $!\n";
+  chomp(my $line = <$fh> // '');
+  close $fh;
+  unlink $file;
+  my ($head, $steps) = parse_request($line);
+  my ($id, $verb, @words) = @$head;
+  my $option = options(@words);
+  $events = undef;
+  my $report = sub { my (@words) = @_; if (open my $out, '>', "$file.error") { syswrite $out, join(' ', @words) . "\n"; close $out } };
+  my ($code, $t, $saved);
+  my $ok = eval {
+    if ($option->{hop}) {    # from the owner's namespace into the outer one that the pod's namespace is a child of
+      my ($pid, $start) = split /:/, $option->{hop};
+      my $pidfd = pidfd_of($pid, $start);
+      open my $ns, '<', "/proc/$pid/ns/user" or check(0);
+      my $parent = must('ioctl', fileno $ns, 0xb702);    # NS_GET_PARENT
+      must('setns', $parent, $NS{user});
+      creds(0, 0, $option->{hopgroups});
+      fd_close($pidfd);
+    }
+    my $pass_on = sub { my ($number) = @_; kill $number, $t->{pid} || $t->{first} if $t };
+    $on_signal{$_} = $pass_on for 1, 15;    # HUP, TERM
+    $on_signal{28} = sub { set_window($t->{master}, get_window(\*STDIN)) if $t && $t->{master} } if $option->{tty};    # WINCH
+    watch_signals();
+    $SIG{PIPE} = 'IGNORE';
+    $option->{inherit} = 1 unless $option->{tty};
+    ($option->{rows}, $option->{columns}) = get_window(\*STDIN) if $option->{tty};
+    for (@$steps) { @$_[3, 4] = ($option->{rows}, $option->{columns}) if $_->[0] eq 'terminal' }
+    $t = launch($id, $option, $steps);
+    1;
+  };
+  if (!$ok) { my $error = ref $@ ? $@ : {errno => 0, text => "$@"}; $report->('fail', -1, $error->{errno}, encode($error->{text})); quit(125) }
+  $t->{on_fail} = sub { $report->('fail', @_); $code = 125 };
+  $t->{on_end} = sub { $code //= $t->{code} // 125 };
+  if ($option->{tty}) {
+    $t->{on_output} = sub { write_all(\*STDOUT, $_[0]) };
+    $t->{on_ready} = sub {
+      $saved = raw_terminal();
+      set_window($t->{master}, get_window(\*STDIN));
+      watch(\*STDIN, sub {
+        my $n = sysread(STDIN, my $bytes, $CHUNK);
+        return if !defined $n && ($! == $EINTR || $! == $EAGAIN);
+        if (!$n) { unwatch(\*STDIN); send_to($t->{master}, "\4") if $t->{master}; return }
+        send_to($t->{master}, $bytes) if $t->{master};
+      });
+    };
+  } else {
+    $SIG{INT} = $SIG{QUIT} = 'IGNORE';    # the terminal sends these to the program itself
+  }
+  loop(sub { defined $code || defined $t->{code} });
+  ioctl STDIN, 0x5402, $saved if defined $saved;
+  quit($code // $t->{code});
+}
+
+if ($mode eq 'serve') { serve() }
+elsif ($mode eq 'outer') { enter_outer() }
+elsif ($mode eq 'once') { once($rest[0]) }
+else { die "usage: agent.pl serve|outer|once ARCH [FILE]\n" }

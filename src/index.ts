@@ -1,0 +1,12 @@
+/** Pods in user namespaces of their own, from Node: `createNode`, `node.runPod`, `` pod.$`…` ``. */
+export {SubrootError} from '../native-free/errors.ts';
+export type {ErrorCode, ErrorKind, ErrorLayer} from '../native-free/errors.ts';
+export type {IdMap, IdMapping} from '../native-free/id-map.ts';
+export type {RuntimeService} from '../native-free/cri.ts';
+export {parseManifests, type Pod} from '../sim/index.ts';
+export type {Evidence, SideBySide} from './evidence.ts';
+export {type CallOptions, type ContainerInput, createNode, defaultRoot, type GcReport, hasCode, type NodeOptions, type PodInput, PodNode, type PodSummary} from './node.ts';
+export type {Terminal} from './pty/terminal.ts';
+export type {LogRecord} from './runtime/log-reader.ts';
+export {type ExecOptions, type PodIdMap, RunningPod} from './running-pod.ts';
+export type {Mode} from './userns/mode.ts';

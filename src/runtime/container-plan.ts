@@ -1,0 +1,224 @@
+import {type CapabilitySet, formatCapabilityMask, noCapabilities} from '../../native-free/capability.ts';
+import type {Step} from '../host/step.ts';
+import {rootMountPoint} from './sandbox-plan.ts';
+import {holdUserland, placeUserland, type UserlandEntry} from './userland.ts';
+
+/** What fills the root: this machine's userland read-only under a private tmpfs, or a folder under a private overlay. */
+export type RootSource =
+  | {readonly kind: 'host'; readonly userland: readonly UserlandEntry[]; readonly alternatives: string | undefined}
+  | {readonly kind: 'directory'; readonly path: string; readonly idmapped: boolean};
+
+export interface PlannedMount {
+  readonly hostPath: string;
+  readonly containerPath: string;
+  readonly readonly: boolean;
+  readonly isDirectory: boolean;
+  readonly idmapped: boolean;
+}
+
+/** The identity and limits of a program in a container: its own init or one that is exec'ed into it. */
+export interface ProgramIdentity {
+  /** Container-side ids. */
+  readonly uid: number;
+  readonly gid: number;
+  readonly groups: readonly number[];
+  readonly bounding: CapabilitySet;
+  readonly noNewPrivs: boolean;
+  readonly cwd: string;
+  readonly env: readonly (readonly [name: string, value: string])[];
+}
+
+export interface ContainerPlanInput {
+  readonly root: RootSource;
+  /** Pid of the sandbox's holder, for the user namespace that idmapped mounts are shifted by. */
+  readonly holderPid: number;
+  /** False for a pod in the node's own user namespace. */
+  readonly hasUserns: boolean;
+  readonly groups: '' | '-';
+  /** False when the pod's containers share the holder's pid namespace. */
+  readonly ownPid: boolean;
+  /** A cgroup v2 hierarchy can be mounted. */
+  readonly cgroup2: boolean;
+  /** Group 5 (tty) is mapped, so that devpts can give terminals to it. */
+  readonly ttyGroup: boolean;
+  readonly etc: Readonly<Record<string, string>>;
+  readonly mounts: readonly PlannedMount[];
+  readonly maskedPaths: readonly string[];
+  readonly readonlyPaths: readonly string[];
+  readonly readonlyRoot: boolean;
+  readonly terminal: boolean;
+  readonly program: ProgramIdentity;
+  readonly argv: readonly string[];
+}
+
+const deviceNodes = ['null', 'zero', 'full', 'random', 'urandom', 'tty'];
+
+/** Steps from "root inside, everything allowed" to the program with only what it may have, and its exec. */
+export function planProgram(program: ProgramIdentity, groups: '' | '-', argv: readonly string[]): Step[] {
+  const isRoot = program.uid === 0;
+  const bounding = formatCapabilityMask(program.bounding);
+  const none = formatCapabilityMask(noCapabilities);
+  const wanted = program.groups.join(',');
+  return [
+    ['umask', '0022'],
+    ['chdir', program.cwd],
+    ['bounding', bounding],
+    ...(isRoot && program.gid === 0 && wanted === '' ? [] : ([['creds', String(program.uid), String(program.gid), groups === '-' ? '-' : wanted]] satisfies Step[])),
+    ['capabilities', isRoot ? bounding : none, none, none],
+    ...(program.noNewPrivs ? ([['nonewprivs']] satisfies Step[]) : []),
+    ...program.env.map(([name, value]): Step => ['env', name, value]),
+    ['exec', ...argv],
+  ];
+}
+
+function holdRoot(root: RootSource): Step[] {
+  if (root.kind === 'directory') return [['tree', 'image', root.path, root.idmapped ? 'rec,ro,idmap=pod' : 'rec,ro']];
+  return [...holdUserland(root.userland), ...(root.alternatives === undefined ? [] : ([['tree', 'alternatives', root.alternatives, 'ro,nosuid,nodev']] satisfies Step[]))];
+}
+
+/** The root itself, attached and pivoted into; all later paths are resolved inside it, so that no link of an image leads out. */
+function placeRoot(root: RootSource): Step[] {
+  if (root.kind === 'host') {
+    return [
+      ['fs', 'root', 'tmpfs', 'nodev', 'mode=0755'],
+      ['attach', 'root', rootMountPoint],
+    ];
+  }
+  const scratch = rootMountPoint;
+  return [
+    ['fs', 'scratch', 'tmpfs', 'nodev', 'mode=0700'],
+    ['attach', 'scratch', scratch],
+    ['mkdir', `${scratch}/lower`, '0755'],
+    ['mkdir', `${scratch}/upper`, '0755'],
+    ['mkdir', `${scratch}/work`, '0755'],
+    ['mkdir', `${scratch}/root`, '0755'],
+    ['attach', 'image', `${scratch}/lower`],
+    ['fs', 'root', 'overlay', 'nodev', `lowerdir=${scratch}/lower`, `upperdir=${scratch}/upper`, `workdir=${scratch}/work`, 'userxattr'],
+    ['attach', 'root', `${scratch}/root`],
+  ];
+}
+
+function fillHostRoot(root: RootSource & {kind: 'host'}): Step[] {
+  return [
+    ...placeUserland(root.userland),
+    ['mkdir', '/etc', '0755'],
+    ['mkdir', '/tmp', '1777'],
+    ['chmod', '/tmp', '1777'],
+    ['mkdir', '/run', '0755'],
+    ['mkdir', '/root', '0700'],
+    ['mkdir', '/home', '0755'],
+    ['mkdir', '/mnt', '0755'],
+    ['mkdirs', '/var/tmp', '0755'],
+    ['chmod', '/var/tmp', '1777'],
+    ['symlink', '/run', '/var/run'],
+    ...(root.alternatives === undefined
+      ? []
+      : ([
+          ['mkdir', '/etc/alternatives', '0755'],
+          ['attach', 'alternatives', '/etc/alternatives'],
+        ] satisfies Step[])),
+  ];
+}
+
+/** The plan of a container's init: namespaces of its own, the pod's others, the OCI default mounts, and the program. */
+export function planContainer(input: ContainerPlanInput): Step[] {
+  const needsIdmap = (input.root.kind === 'directory' && input.root.idmapped) || input.mounts.some(mount => mount.idmapped);
+  const pivotTarget = input.root.kind === 'host' ? rootMountPoint : `${rootMountPoint}/root`;
+  return [
+    ...(needsIdmap ? ([['openuserns', 'pod', String(input.holderPid)]] satisfies Step[]) : []),
+    ...holdRoot(input.root),
+    ...deviceNodes.map((name): Step => ['tree', `dev:${name}`, `/dev/${name}`, 'nosuid,noexec']),
+    ...input.mounts.map((mount, index): Step => ['tree', `mount:${index}`, mount.hostPath, ['rec', ...(mount.readonly ? ['ro'] : []), ...(mount.idmapped ? ['idmap=pod'] : [])].join(',')]),
+    ['podtree', 'shm', '/dev/shm'],
+    ['join', input.hasUserns ? 'user,net,ipc,uts' : 'net,ipc,uts'],
+    ...(input.hasUserns ? ([['creds', '0', '0', input.groups]] satisfies Step[]) : []),
+    ['unshare', input.ownPid ? 'mnt,pid,cgroup' : 'mnt,cgroup'],
+    ...(input.ownPid ? ([['fork']] satisfies Step[]) : []),
+    ['whoami'],
+    ['pdeathsig', 'KILL'],
+    ...(input.terminal ? [] : ([['setsid']] satisfies Step[])),
+    ['mount', '', '/', '', 'rec,private', ''],
+    ['fs', 'proc', 'proc', 'nosuid,nodev,noexec'],
+    ['fs', 'sys', 'sysfs', 'ro,nosuid,nodev,noexec'],
+    ...(input.cgroup2 ? ([['fs', 'cgroup', 'cgroup2', 'ro,nosuid,nodev,noexec']] satisfies Step[]) : []),
+    ['fs', 'dev', 'tmpfs', 'nosuid,noexec', 'mode=0755', 'size=65536k'],
+    ['fs', 'pts', 'devpts', 'nosuid,noexec', 'ptmxmode=0666', 'mode=0620', ...(input.ttyGroup ? ['gid=5'] : [])],
+    ['fs', 'mqueue', 'mqueue', 'nosuid,nodev,noexec'],
+    ...placeRoot(input.root),
+    ['pivot', pivotTarget],
+    ...(input.root.kind === 'host' ? fillHostRoot(input.root) : []),
+    ['mkdir', '/proc', '0755'],
+    ['attach', 'proc', '/proc'],
+    ['mkdir', '/sys', '0755'],
+    ['attach', 'sys', '/sys'],
+    ...(input.cgroup2 ? ([['attach', 'cgroup', '/sys/fs/cgroup']] satisfies Step[]) : []),
+    ['mkdir', '/dev', '0755'],
+    ['attach', 'dev', '/dev'],
+    ...deviceNodes.flatMap((name): Step[] => [
+      ['file', `/dev/${name}`, '0666', ''],
+      ['attach', `dev:${name}`, `/dev/${name}`],
+    ]),
+    ['mkdir', '/dev/pts', '0755'],
+    ['attach', 'pts', '/dev/pts'],
+    ['mkdir', '/dev/shm', '1777'],
+    ['attach', 'shm', '/dev/shm'],
+    ['mkdir', '/dev/mqueue', '1777'],
+    ['attach', 'mqueue', '/dev/mqueue'],
+    ['symlink', '/proc/self/fd', '/dev/fd'],
+    ['symlink', '/proc/self/fd/0', '/dev/stdin'],
+    ['symlink', '/proc/self/fd/1', '/dev/stdout'],
+    ['symlink', '/proc/self/fd/2', '/dev/stderr'],
+    ['symlink', 'pts/ptmx', '/dev/ptmx'],
+    ...(input.root.kind === 'directory' ? ([['mkdir', '/etc', '0755']] satisfies Step[]) : []),
+    ...Object.entries(input.etc).map(([path, content]): Step => ['file', path, '0644', content]),
+    ...[...input.mounts.entries()]
+      .sort(([, a], [, b]) => depth(a.containerPath) - depth(b.containerPath))
+      .flatMap(([index, mount]): Step[] => [
+        ['mkdirs', mount.isDirectory ? mount.containerPath : parent(mount.containerPath), '0755'],
+        ...(mount.isDirectory ? [] : ([['file', mount.containerPath, '0644', '']] satisfies Step[])),
+        ['attach', `mount:${index}`, mount.containerPath],
+      ]),
+    ...input.readonlyPaths.map((path): Step => ['readonly', path]),
+    ...input.maskedPaths.map((path): Step => ['mask', path]),
+    ...(input.terminal ? ([['terminal', String(input.program.uid), input.ttyGroup ? '5' : '0', '24', '80', '1']] satisfies Step[]) : []),
+    ['mkdirs', input.program.cwd, '0755'],
+    ...(input.readonlyRoot ? ([['mount', '', '/', '', 'bind,remount,ro,nodev', '']] satisfies Step[]) : []),
+    ...planProgram(input.program, input.groups, input.argv),
+  ];
+}
+
+function depth(path: string): number {
+  return path.split('/').filter(Boolean).length;
+}
+
+function parent(path: string): string {
+  return path.slice(0, path.lastIndexOf('/')) || '/';
+}
+
+export interface ExecPlanInput {
+  readonly hasUserns: boolean;
+  readonly groups: '' | '-';
+  readonly terminal: boolean;
+  readonly ttyGroup: boolean;
+  /** A session of its own; false lets the terminal's Ctrl-C reach the program as it reaches us. */
+  readonly ownSession: boolean;
+  readonly program: ProgramIdentity;
+  readonly argv: readonly string[];
+}
+
+/** The plan of a program that joins a running container: every namespace of its init, then exactly its limits. */
+export function planExec(input: ExecPlanInput): Step[] {
+  const namespaces = ['mnt', 'net', 'ipc', 'uts', 'cgroup'];
+  return [
+    ['whoami'],
+    ['join', (input.hasUserns ? ['user', ...namespaces] : namespaces).join(',')],
+    ...(input.hasUserns ? ([['creds', '0', '0', input.groups]] satisfies Step[]) : []),
+    ['pdeathsig', 'KILL'],
+    ...(input.terminal
+      ? ([['terminal', String(input.program.uid), input.ttyGroup ? '5' : '0', '24', '80', '']] satisfies Step[])
+      : input.ownSession
+        ? ([['setsid']] satisfies Step[])
+        : []),
+    ...planProgram(input.program, input.groups, input.argv),
+  ];
+}

@@ -1,0 +1,290 @@
+import {createHash} from 'node:crypto';
+import {
+  closeSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import {join} from 'node:path';
+import type {ContainerConfig, PodSandboxConfig} from '../../native-free/cri.ts';
+import {SubrootError, subrootError} from '../../native-free/errors.ts';
+import type {ProcessIdentity} from '../host/agent.ts';
+import type {Mode} from '../userns/mode.ts';
+
+/** The version of the layout below; a folder of a newer one is refused, never guessed at. */
+export const STATE_VERSION = 1;
+
+/** What is known of a sandbox, as stored in sandboxes/ID/state.json. */
+export interface SandboxRecord {
+  readonly id: string;
+  readonly config: PodSandboxConfig;
+  readonly runtimeHandler: string;
+  readonly mode: Mode;
+  /** Nanoseconds since the epoch, as a decimal text. */
+  readonly createdAt: string;
+  readonly bootId: string;
+  /** The holder: pid 1 of the pod. Absent until it runs and after it was stopped. */
+  readonly holder?: ProcessIdentity;
+  /** Set when the pod dies with the process that made it. */
+  readonly boundTo?: ProcessIdentity;
+  readonly stopped?: boolean;
+}
+
+/** What is known of a container, as stored in containers/ID/state.json. */
+export interface ContainerRecord {
+  readonly id: string;
+  readonly sandboxId: string;
+  readonly config: ContainerConfig;
+  readonly logPath: string;
+  readonly createdAt: string;
+  readonly startedAt?: string;
+  readonly init?: ProcessIdentity;
+  /** Why it never ran: the container is EXITED with reason StartError. */
+  readonly startError?: {readonly message: string; readonly finishedAt: string; readonly exitCode: number};
+  /** What a program that joins it gets: capabilities, ids, environment. */
+  readonly argv: readonly string[];
+}
+
+/** The exit of a container's init, as its supervisor wrote it. */
+export interface ExitRecord {
+  readonly exitCode: number;
+  readonly signal: number;
+  readonly finishedAt: string;
+}
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException | undefined)?.code ?? 'EIO';
+}
+
+/** Runs a file operation and names the state folder, the path and the errno when it fails. */
+function guarded<Result>(path: string, operation: () => Result): Result {
+  try {
+    return operation();
+  } catch (error) {
+    if (error instanceof SubrootError) throw error;
+    const errno = codeOf(error);
+    if (errno === 'ENOSPC' || errno === 'EDQUOT') throw subrootError('SUBROOT_STATE_DISK_FULL', {path, errno}, error);
+    if (errno === 'EROFS') throw subrootError('SUBROOT_STATE_READ_ONLY', {path, errno}, error);
+    if (errno === 'EACCES' || errno === 'EPERM') throw subrootError('SUBROOT_STATE_FORBIDDEN', {path, errno}, error);
+    throw subrootError('SUBROOT_STATE_IO', {path, errno}, error);
+  }
+}
+
+/**
+ * The state of all pods of one node, as files: a folder per sandbox and per container, each record replaced atomically, so that
+ * any process can read it at any time and a crash leaves either the old or the new. Modes are 0700 and 0600.
+ */
+export class StateStore {
+  readonly root: string;
+
+  private constructor(root: string) {
+    this.root = root;
+  }
+
+  /** Opens or makes a state folder. Errors: SUBROOT_STATE_NEWER, _READ_ONLY, _DISK_FULL, _FORBIDDEN, _CORRUPT, _IO. */
+  static open(root: string): StateStore {
+    guarded(root, () => mkdirSync(root, {recursive: true, mode: 0o711}));
+    const versionFile = join(root, 'version');
+    let text: string | undefined;
+    try {
+      text = readFileSync(versionFile, 'utf8');
+    } catch {
+      text = undefined;
+    }
+    if (text === undefined || text.trim() === '') {
+      for (const folder of ['sandboxes', 'containers', 'names', 'fifos', 'logs']) guarded(root, () => mkdirSync(join(root, folder), {recursive: true, mode: 0o700}));
+      guarded(versionFile, () => replaceFile(versionFile, `${JSON.stringify({version: STATE_VERSION})}\n`));
+    } else {
+      let version: unknown;
+      try {
+        version = (JSON.parse(text) as {version?: unknown}).version;
+      } catch {
+        throw subrootError('SUBROOT_STATE_CORRUPT', {path: versionFile, why: 'it is not JSON'});
+      }
+      if (typeof version !== 'number') throw subrootError('SUBROOT_STATE_CORRUPT', {path: versionFile, why: 'it names no version'});
+      if (version > STATE_VERSION) throw subrootError('SUBROOT_STATE_NEWER', {path: root, version, known: STATE_VERSION});
+    }
+    return new StateStore(root);
+  }
+
+  sandboxFolder(id: string): string {
+    return join(this.root, 'sandboxes', id);
+  }
+
+  containerFolder(id: string): string {
+    return join(this.root, 'containers', id);
+  }
+
+  writeSandbox(record: SandboxRecord): void {
+    this.#writeRecord(this.sandboxFolder(record.id), record);
+  }
+
+  writeContainer(record: ContainerRecord): void {
+    this.#writeRecord(this.containerFolder(record.id), record);
+  }
+
+  #writeRecord(folder: string, record: unknown): void {
+    guarded(folder, () => {
+      const path = join(folder, 'state.json');
+      const text = `${JSON.stringify(record)}\n`;
+      try {
+        replaceFile(path, text);
+      } catch (error) {
+        if (codeOf(error) !== 'ENOENT') throw error;
+        mkdirSync(folder, {mode: 0o700});
+        replaceFile(path, text);
+      }
+    });
+  }
+
+  /** The record of a sandbox, or undefined when there is none. Throws SUBROOT_STATE_CORRUPT. */
+  readSandbox(id: string): SandboxRecord | undefined {
+    return readRecord<SandboxRecord>(join(this.sandboxFolder(id), 'state.json'), ['id', 'config', 'createdAt']);
+  }
+
+  /** The record of a container, or undefined when there is none. Throws SUBROOT_STATE_CORRUPT. */
+  readContainer(id: string): ContainerRecord | undefined {
+    return readRecord<ContainerRecord>(join(this.containerFolder(id), 'state.json'), ['id', 'sandboxId', 'config', 'createdAt']);
+  }
+
+  readExit(id: string): ExitRecord | undefined {
+    return readRecord<ExitRecord>(join(this.containerFolder(id), 'exit'), ['exitCode', 'finishedAt']);
+  }
+
+  sandboxIds(): string[] {
+    return listFolder(join(this.root, 'sandboxes'));
+  }
+
+  containerIds(): string[] {
+    return listFolder(join(this.root, 'containers'));
+  }
+
+  removeSandbox(id: string): void {
+    const folder = this.sandboxFolder(id);
+    guarded(folder, () => removeFlat(folder));
+  }
+
+  removeContainer(id: string): void {
+    const folder = this.containerFolder(id);
+    guarded(folder, () => removeFlat(folder));
+  }
+
+  /** Takes a name for an id; answers the holder's id when it is taken. Atomic between processes. */
+  reserveName(kind: 'sandbox' | 'container' | 'pod', name: string, id: string): string | undefined {
+    const path = this.#namePath(kind, name);
+    return guarded(path, () => {
+      const temporary = `${path}.${id.slice(0, 12)}`;
+      writeFileSync(temporary, id, {mode: 0o600});
+      try {
+        linkSync(temporary, path);
+        return undefined;
+      } catch (error) {
+        if (codeOf(error) !== 'EEXIST') throw error;
+        return readFileSync(path, 'utf8');
+      } finally {
+        unlinkSync(temporary);
+      }
+    });
+  }
+
+  /** Gives a name back, when it is that id's. */
+  releaseName(kind: 'sandbox' | 'container' | 'pod', name: string, id: string): void {
+    const path = this.#namePath(kind, name);
+    try {
+      if (readFileSync(path, 'utf8') === id) unlinkSync(path);
+    } catch {
+      // Gone already.
+    }
+  }
+
+  /** The files that hold names, with the id each is held for. */
+  names(): {readonly path: string; readonly id: string}[] {
+    return listFolder(join(this.root, 'names')).flatMap(file => {
+      const path = join(this.root, 'names', file);
+      try {
+        return [{path, id: readFileSync(path, 'utf8')}];
+      } catch {
+        return [];
+      }
+    });
+  }
+
+  namePath(kind: 'sandbox' | 'container' | 'pod', name: string): string {
+    return this.#namePath(kind, name);
+  }
+
+  #namePath(kind: string, name: string): string {
+    return join(this.root, 'names', createHash('sha256').update(`${kind}\0${name}`).digest('hex').slice(0, 40));
+  }
+}
+
+/** Replaces a file as one step: a reader sees the old or the new. No fsync: pods do not outlive a boot, so neither need this. */
+function replaceFile(path: string, text: string): void {
+  const temporary = `${path}.tmp${process.pid}`;
+  const fd = openSync(temporary, 'w', 0o600);
+  try {
+    writeSync(fd, text);
+  } catch (error) {
+    rmSync(temporary, {force: true});
+    throw error;
+  } finally {
+    closeSync(fd);
+  }
+  renameSync(temporary, path);
+}
+
+function readRecord<Record>(path: string, required: readonly string[]): Record | undefined {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    const errno = codeOf(error);
+    if (errno === 'ENOENT' || errno === 'ENOTDIR') return undefined;
+    throw subrootError(errno === 'EACCES' ? 'SUBROOT_STATE_FORBIDDEN' : 'SUBROOT_STATE_IO', {path, errno}, error);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw subrootError('SUBROOT_STATE_CORRUPT', {path, why: 'it is not JSON'});
+  }
+  if (typeof value !== 'object' || value === null) throw subrootError('SUBROOT_STATE_CORRUPT', {path, why: 'it is not an object'});
+  const missing = required.filter(key => !(key in value));
+  if (missing.length > 0) throw subrootError('SUBROOT_STATE_CORRUPT', {path, why: `it lacks ${missing.join(', ')}`});
+  return value as Record;
+}
+
+function listFolder(path: string): string[] {
+  try {
+    return readdirSync(path).filter(name => !name.startsWith('.'));
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return [];
+    throw subrootError('SUBROOT_STATE_IO', {path, errno: codeOf(error)}, error);
+  }
+}
+
+/** Removes a folder that holds plain files only: a tenth of the cost of a recursive removal. */
+function removeFlat(folder: string): void {
+  let names: string[];
+  try {
+    names = readdirSync(folder);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return;
+    throw error;
+  }
+  for (const name of names) {
+    try {
+      unlinkSync(join(folder, name));
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') rmSync(join(folder, name), {recursive: true, force: true});
+    }
+  }
+  rmSync(folder, {recursive: true, force: true});
+}
