@@ -452,6 +452,18 @@ export const errorRegister = {
     mend: 'look at it with `ls -ld {path}`, or choose another folder: `--root DIR`',
   },
   // ── pods and containers
+  SUBROOT_MANIFEST_UNREADABLE: {
+    kind: 'usage',
+    layer: 'manifest',
+    message: 'cannot read the manifest {file} ({errno})',
+    mend: 'name a file that is there, or - for standard input',
+  },
+  SUBROOT_MANIFEST_EMPTY: {
+    kind: 'config',
+    layer: 'manifest',
+    message: '{file} has no pod in it',
+    mend: 'give it a document with `apiVersion: v1` and `kind: Pod`',
+  },
   SUBROOT_POD_NAME_TAKEN: {
     kind: 'state',
     layer: 'container',

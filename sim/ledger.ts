@@ -36,6 +36,8 @@ export interface LedgerOptions {
   readonly random?: Random;
   /** True: blocks outlive a reboot, and every step is fsynced, as the kubelet does. Default false. */
   readonly durable?: boolean;
+  /** How long to wait, blocking, while another process releases the very pod that is asked for; 1000 by default. */
+  readonly patienceMs?: number;
   readonly fs?: LedgerFs;
 }
 
@@ -59,8 +61,7 @@ type PodFile =
   | {readonly state: 'block'; readonly block: IdBlock}
   | {readonly state: 'bad'; readonly why: string; readonly named: readonly IdBlock[]};
 
-const WAIT_MS = 2;
-const WAITS = 500;
+const WAIT_STEP_MS = 2;
 
 /**
  * Which pod holds which block, on disk, shared by any number of processes without a daemon or a lock.
@@ -552,14 +553,12 @@ export class Ledger {
   }
 
   #wait(podUid: string, hostId: number, waits: number): void {
-    if (waits >= WAITS) {
-      throw subrootError('SUBROOT_LEDGER_BUSY', {
-        pod: podUid,
-        hostId,
-        why: 'another process has been releasing it for a second',
-      });
+    const patienceMs = this.#options.patienceMs ?? 1000;
+    if (waits > patienceMs / WAIT_STEP_MS) {
+      const why = `another process has been releasing it for ${patienceMs} ms`;
+      throw subrootError('SUBROOT_LEDGER_BUSY', {pod: podUid, hostId, why});
     }
-    if (waits > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAIT_MS);
+    if (waits > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAIT_STEP_MS);
   }
 
   // ── release
@@ -645,8 +644,12 @@ export class Ledger {
 
     const podsDir = join(this.root, 'pods');
     const uids = unless([], 'readdir', podsDir, () => this.#fs.readdir(podsDir)) ?? [];
-    for (const podUid of uids.sort()) if (podUidPattern.test(podUid)) this.#recoverPod(podUid, claims);
-    for (const claim of claims.values()) this.#recoverClaim(claim, isDead);
+    const files = new Map<string, IdBlock>();
+    for (const podUid of uids.sort()) {
+      const block = podUidPattern.test(podUid) ? this.#recoverPod(podUid, claims) : undefined;
+      if (block) files.set(podUid, block);
+    }
+    for (const claim of claims.values()) this.#recoverClaim(claim, files.get(claim.pod), isDead);
   }
 
   #readClaims(): Map<number, Claim> {
@@ -660,28 +663,34 @@ export class Ledger {
     return claims;
   }
 
-  #recoverPod(podUid: string, claims: ReadonlyMap<number, Claim>): void {
-    let file: PodFile;
-    try {
-      file = this.#readPod(podUid);
-    } catch (error) {
-      this.#quarantine(podUid, error instanceof Error ? error.message : String(error), []);
-      return;
-    }
-    if (file.state === 'none') return;
-    if (file.state === 'bad') {
-      this.#quarantine(podUid, file.why, file.named);
-      return;
-    }
-    const claim = claims.get(file.block.hostId);
-    // A release under way is finished with the claims.
-    if (claim?.pod === podUid && (claim.kind === 'releasing' || this.idsPerPod === BLOCK_SIZE)) return;
-    for (let tries = 0; tries < 3 && file.state === 'block'; tries++) {
+  /** The block that the pod's file names, unless the pod has none or is set aside. */
+  #recoverPod(podUid: string, claims: ReadonlyMap<number, Claim>): IdBlock | undefined {
+    for (let tries = 0; tries < 3; tries++) {
+      const file = this.#tryReadPod(podUid);
+      if (file.state === 'none') return undefined;
+      if (file.state === 'bad') {
+        this.#quarantine(podUid, file.why, file.named);
+        return undefined;
+      }
+      const claim = claims.get(file.block.hostId);
+      // A release under way is finished with the claims.
+      if (claim?.pod === podUid && (claim.kind === 'releasing' || this.idsPerPod === BLOCK_SIZE)) return file.block;
       const held = this.#confirm(podUid, file.block);
-      if (held === 'ours') return;
-      if (held !== 'changing') this.#quarantine(podUid, held, [file.block]);
-      if (held !== 'changing') return;
-      file = this.#readPod(podUid);
+      if (held === 'ours') return file.block;
+      if (held !== 'changing') {
+        this.#quarantine(podUid, held, [file.block]);
+        return undefined;
+      }
+    }
+    return undefined;
+  }
+
+  #tryReadPod(podUid: string): PodFile {
+    try {
+      return this.#readPod(podUid);
+    } catch (error) {
+      if (!(error instanceof SubrootError)) throw error;
+      return {state: 'bad', why: error.shortMessage, named: []};
     }
   }
 
@@ -690,25 +699,16 @@ export class Ledger {
     this.#quarantined.set(podUid, {podUid, path: this.#usernsPath(podUid), reason, reserved: named});
   }
 
-  #recoverClaim(claim: Claim, isDead: (owner: Owner) => boolean): void {
-    const dead = isDead(claim.owner);
-    if (dead && claim.kind === 'prepared') {
-      this.#claims.drop(claim);
-      return;
-    }
-    if (dead && claim.kind !== 'prepared' && !this.#quarantined.has(claim.pod)) {
-      const file = this.#readPod(claim.pod);
-      const backed =
-        file.state === 'block' &&
-        claim.hostId >= file.block.hostId &&
-        claim.hostId < file.block.hostId + file.block.size;
-      if (!backed && claim.kind !== 'releasing') {
-        this.#removePodDir(claim.pod);
+  #recoverClaim(claim: Claim, file: IdBlock | undefined, isDead: (owner: Owner) => boolean): void {
+    if (isDead(claim.owner) && !this.#quarantined.has(claim.pod)) {
+      const isBacked = file && claim.hostId >= file.hostId && claim.hostId < file.hostId + file.size;
+      if (claim.kind === 'prepared' || (!isBacked && claim.kind !== 'releasing')) {
+        if (claim.pod !== '') this.#removePodDir(claim.pod);
         this.#claims.drop(claim);
         return;
       }
-      const ended = claim.kind === 'bound' && !(this.#options.isPodAlive?.(claim.pod) ?? false);
-      if (claim.kind === 'releasing' || ended) {
+      const isOver = claim.kind === 'bound' && !(this.#options.isPodAlive?.(claim.pod) ?? false);
+      if (claim.kind === 'releasing' || isOver) {
         const mine = this.#takeForRelease(claim);
         if (mine) this.#finishRelease(mine);
         return;

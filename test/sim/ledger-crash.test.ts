@@ -136,6 +136,9 @@ test.serial('processes that are killed while others work leave nothing behind an
 
 // ── without processes: many more situations
 
+/** Second deaths are tried at every seventh operation, each time at other ones. */
+const STRIDE = 7;
+
 type Step = (ledger: Ledger) => unknown;
 const steps: Record<string, {readonly setUp: Step; readonly act: Step}> = {
   'first opening': {setUp: () => undefined, act: () => undefined},
@@ -173,7 +176,7 @@ for (const idsPerPod of [65_536, 196_608]) {
       const folder = newRoot(t);
       let points = 0;
       for (let at = 1, died = true; died; at++) {
-        for (let again = 1, diedAgain = true; diedAgain; again += 3) {
+        for (let again = 1 + (at % STRIDE), diedAgain = true; diedAgain; again += STRIDE) {
           const root = join(folder, `${at}-${again}`);
           const pids = {first: 101, second: 102, third: 103};
           const start = openLedger(root, 100, {idsPerPod});
@@ -223,7 +226,7 @@ test('any operation of another process at any point of ours leaves a whole ledge
           const isAlive: (owner: {pid: number}) => boolean = ({pid}) => pid !== 9;
           // The pod's claimant is dead, so that recovery has a say too.
           if (exists) openLedger(root, 9, {isAlive}).getOrCreate('x');
-          const second = openLedger(root, 2, {isAlive});
+          const second = openLedger(root, 2, {isAlive, patienceMs: 0});
           reached = false;
           let armed = false;
           let counted = 0;
@@ -239,7 +242,7 @@ test('any operation of another process at any point of ours leaves a whole ledge
               t.regex(String(error), /SUBROOT_(LEDGER_BUSY|POOL_EXHAUSTED)/);
             }
           });
-          const first = openLedger(root, 1, {isAlive, fs});
+          const first = openLedger(root, 1, {isAlive, fs, patienceMs: 0});
           armed = true;
           const note = `${theirs} before operation ${at} of ${ours}, pod ${exists ? 'exists' : 'is new'}`;
           try {
