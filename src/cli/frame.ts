@@ -1,3 +1,4 @@
+import {stateRoot} from '../state-root.ts';
 import type {CommandContext, CommandEntry, CommandModule, ModeChoice, OutputFormat} from './command.ts';
 import {commands, findCommand} from './commands.ts';
 import {exitCodes} from './exit-codes.ts';
@@ -6,7 +7,6 @@ import {findCommandIndex} from './globals.ts';
 import {commandHelp, overviewHelp} from './help.ts';
 import {findNearest} from './nearest.ts';
 import {openOutput} from './output.ts';
-import {stateRoot} from './state-root.ts';
 
 /**
  * Runs one command line (without node and script) and answers the exit code. Prints results to standard output, errors to standard error.

@@ -1,8 +1,10 @@
-/** The candidate that differs from the word by the fewest typing errors, or undefined when none is near (a third of its letters, at least 1). */
+/** The candidate that differs from the word by the fewest typing errors, or undefined when none is near (a third of its letters, at least 1). Single letters are near nothing. */
 export function findNearest(word: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined;
   let bestDistance = Number.POSITIVE_INFINITY;
+  if (word.length < 2) return undefined;
   for (const candidate of candidates) {
+    if (candidate.length < 2) continue;
     const distance = candidate.startsWith(word) && word.length >= 2 ? 1 : typingDistance(word, candidate);
     const allowed = Math.max(1, Math.floor(Math.max(word.length, candidate.length) / 3));
     if (distance <= allowed && distance < bestDistance) {

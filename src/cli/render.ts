@@ -26,6 +26,7 @@ export function pad(text: string, width: number): string {
  * word, however long, so that it can be copied.
  */
 export function wrap(text: string, width: number): string[] {
+  if (textWidth(text) <= width) return [text];
   const lines: string[] = [];
   let line = '';
   for (const word of text.match(/(?:`[^`]*`|[^ ])+/g) ?? ['']) {

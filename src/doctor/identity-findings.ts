@@ -6,19 +6,18 @@ import {BLOCK_SIZE} from '../../native-free/ids.ts';
 import type {MachineFacts} from './facts.ts';
 import {type Finding, realModes} from './finding.ts';
 
-/** What host mode does with each: without one of these a pod cannot be built. */
+/** Host mode refuses to start without these. */
 const neededByHost: readonly CapabilityName[] = [
   'CAP_CHOWN',
-  'CAP_DAC_OVERRIDE',
-  'CAP_FOWNER',
   'CAP_KILL',
-  'CAP_SETFCAP',
   'CAP_SETGID',
+  'CAP_SETPCAP',
   'CAP_SETUID',
   'CAP_SYS_ADMIN',
-  'CAP_SYS_CHROOT',
-  'CAP_SYS_PTRACE',
 ];
+
+/** Without these it starts, and files or processes of others may be closed to it. */
+const usefulToHost: readonly CapabilityName[] = ['CAP_DAC_OVERRIDE', 'CAP_FOWNER', 'CAP_SYS_CHROOT', 'CAP_SYS_PTRACE'];
 
 /** Who we are and where: namespaces around us, root, capabilities, no_new_privs. */
 export function judgeIdentity(facts: MachineFacts): Finding[] {
@@ -66,16 +65,19 @@ function judgeCapabilities({effective}: MachineFacts): Finding {
   const base = {
     id: 'host-capabilities',
     layer: 'kernel',
-    expected: neededByHost.join(' '),
+    expected: [...neededByHost, ...usefulToHost].join(' '),
     affects: ['host'],
   } as const;
   const missing = neededByHost.filter((name) => !effective.has(name));
-  if (missing.length === 0) return {...base, severity: 'ok', found: 'we have every capability that host mode needs'};
-  const flags = missing.map((name) => `--cap-add ${name.slice('CAP_'.length)}`).join(' ');
+  const lacking = usefulToHost.filter((name) => !effective.has(name));
+  if (missing.length + lacking.length === 0)
+    return {...base, severity: 'ok', found: 'we have every capability that host mode needs'};
+  const all = [...missing, ...lacking];
+  const flags = all.map((name) => `--cap-add ${name.slice('CAP_'.length)}`).join(' ');
   return {
     ...base,
-    severity: 'fail',
-    found: `uid 0 without ${missing.join(' ')}`,
+    severity: missing.length > 0 ? 'fail' : 'warn',
+    found: `uid 0 without ${all.join(' ')}`,
     mend: `give them back: for a container \`${flags}\`; for a systemd service add them to CapabilityBoundingSet=`,
   };
 }

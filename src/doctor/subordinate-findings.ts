@@ -1,6 +1,7 @@
 import {printable} from '../../native-free/errors.ts';
 import {countIds, formatRanges, type IdRange, intersect} from '../../native-free/id-range.ts';
 import {BLOCK_SIZE} from '../../native-free/ids.ts';
+import {commonBlocks, planPseudoHost} from '../../native-free/plan-id-map.ts';
 import {parseSubordinateIds, rangesOf, type SubordinateOwner, toIdRange} from '../../native-free/subordinate-ids.ts';
 import type {MachineFacts, SubordinateFile} from './facts.ts';
 import type {Finding} from './finding.ts';
@@ -8,7 +9,7 @@ import {findFreeRange} from './free-range.ts';
 import {type IdKind, type IdSpace, judgeIdSpace} from './id-space.ts';
 import {shellWord} from './shell-word.ts';
 
-/** A grant for a pseudo-host of one 64K block and 15 pods in it. */
+/** A grant for 16 pods. */
 const ADVISED_IDS = 16 * BLOCK_SIZE;
 const MAX_PROBLEMS_SHOWN = 8;
 const MIN_KUBELET_PODS = 110;
@@ -95,29 +96,32 @@ function judgePresence(facts: MachineFacts, granted: Granted): Finding {
   };
 }
 
+/** How many pods the grant holds, as `subid` mode itself plans it: each needs a whole block with both uids and gids. */
 function judgeSize(facts: MachineFacts, granted: Granted): Finding[] {
-  const counts = {uid: countIds(granted.uid), gid: countIds(granted.gid)};
-  const least = Math.min(counts.uid, counts.gid);
-  if (least === 0) return [];
+  if (granted.uid.length === 0 || granted.gid.length === 0) return [];
   const base = {
     id: 'subid-size',
     layer: 'subordinate ids',
-    expected: `${BLOCK_SIZE} ids per pod, and ${BLOCK_SIZE} more for several pods`,
+    expected: `${BLOCK_SIZE} uids and gids per pod, for two pods or more`,
     affects: ['subid'],
   } as const;
-  const found = `${counts.uid} uids and ${counts.gid} gids are granted`;
-  if (least < BLOCK_SIZE)
-    return [{...base, severity: 'fail', found: `${found}: less than one pod needs`, mend: grantCommand(facts)}];
-  const pods = Math.floor(least / BLOCK_SIZE) - 1;
-  if (pods < 1)
-    return [{...base, severity: 'warn', found: `${found}: room for one pod at a time`, mend: grantCommand(facts)}];
-  return [
-    {
-      ...base,
-      severity: 'ok',
-      found: `${found}: room for ${pods} pod${pods === 1 ? '' : 's'} beside the outer namespace`,
-    },
-  ];
+  const {uid, gid} = facts.user;
+  const found = `${countIds(granted.uid)} uids and ${countIds(granted.gid)} gids are granted`;
+  const uidPlan = planPseudoHost({ownId: uid, ranges: toGrants(granted.uid), allowRoot: uid === 0});
+  const gidPlan = planPseudoHost({ownId: gid, ranges: toGrants(granted.gid), allowRoot: uid === 0});
+  const blocks = uidPlan.ok && gidPlan.ok ? commonBlocks(uidPlan.blocks, gidPlan.blocks) : [];
+  const [first] = blocks;
+  const mend = grantCommand(facts);
+  if (first === undefined)
+    return [{...base, severity: 'fail', found: `${found}: no block of them has both uids and gids`, mend}];
+  if (first.reduced)
+    return [{...base, severity: 'warn', found: `${found}: one pod at a time, and with ${first.size} ids only`, mend}];
+  if (blocks.length === 1) return [{...base, severity: 'warn', found: `${found}: one pod at a time`, mend}];
+  return [{...base, severity: 'ok', found: `${found}: room for ${blocks.length} pods`}];
+}
+
+function toGrants(ranges: readonly IdRange[]): {readonly start: number; readonly count: number}[] {
+  return ranges.map(({start, size}) => ({start, count: size}));
 }
 
 function judgeFile(facts: MachineFacts, file: SubordinateFile, name: 'subuid' | 'subgid'): Finding[] {
