@@ -844,13 +844,20 @@ sub once {
   open my $fh, '<', $file or die "subroot agent: cannot read $file: $!\n";
   chomp(my $line = <$fh> // '');
   close $fh;
-  unlink $file;
   my ($head, $steps) = parse_request($line);
   my ($id, $verb, @words) = @$head;
   my $option = options(@words);
+  # With a terminal the file stays until the program runs or was refused, so that whoever types for us can wait for that.
+  unlink $file unless $option->{tty};
   $events = undef;
   my $report = sub { my (@words) = @_; if (open my $out, '>', "$file.error") { syswrite $out, join(' ', @words) . "\n"; close $out } };
-  my ($code, $t, $saved);
+  my ($code, $t, $saved, $screen, $paused);
+  my $leave = sub { unlink $file; ioctl STDIN, 0x5402, $saved if defined $saved; quit($_[0]) };
+  if ($option->{tty}) {
+    $saved = raw_terminal();    # at once: what is typed meanwhile is for the program
+    # A description of our own: not to wait for the terminal concerns us, not the others who have it open.
+    if (-t STDOUT && open $screen, '>', '/proc/self/fd/1') { nonblocking($screen) } else { $screen = undef }
+  }
   my $ok = eval {
     if ($option->{hop}) {    # from the owner's namespace into the outer one that the pod's namespace is a child of
       my ($pid, $start) = split /:/, $option->{hop};
@@ -861,6 +868,7 @@ sub once {
       creds(0, 0, $option->{hopgroups});
       fd_close($pidfd);
     }
+    must('prctl', 1, $SIG_NUMBER{HUP});    # when who started us is killed, as when a terminal is closed
     my $pass_on = sub { my ($number) = @_; kill $number, $t->{pid} || $t->{first} if $t };
     $on_signal{$_} = $pass_on for 1, 15;    # HUP, TERM
     $on_signal{28} = sub { set_window($t->{master}, get_window(\*STDIN)) if $t && $t->{master} } if $option->{tty};    # WINCH
@@ -872,27 +880,44 @@ sub once {
     $t = launch($id, $option, $steps);
     1;
   };
-  if (!$ok) { my $error = ref $@ ? $@ : {errno => 0, text => "$@"}; $report->('fail', -1, $error->{errno}, encode($error->{text})); quit(125) }
+  if (!$ok) { my $error = ref $@ ? $@ : {errno => 0, text => "$@"}; $report->('fail', -1, $error->{errno}, encode($error->{text})); $leave->(125) }
   $t->{on_fail} = sub { $report->('fail', @_); $code = 125 };
   $t->{on_end} = sub { $code //= $t->{code} // 125 };
   if ($option->{tty}) {
-    $t->{on_output} = sub { write_all(\*STDOUT, $_[0]) };
+    # Never waits: who writes to us may wait for us to read. A program that writes more than the terminal takes waits instead.
+    $t->{on_output} = sub {
+      return write_all(\*STDOUT, $_[0]) unless $screen;
+      my $waiting = send_to($screen, $_[0]);
+      if ($waiting && $waiting > $CLIENT_LIMIT && $t->{master} && !$paused) { $paused = 1; unwatch($t->{master}) }
+    };
+    my $hang_up = sub {    # the terminal is gone: the program's goes too, and what ignores that dies with us
+      unwatch(\*STDIN);
+      delete $t->{stdin};
+      delete $t->{streams}{stdout};
+      forget(delete $t->{master}) if $t->{master};
+      $SIG{ALRM} = 'DEFAULT';
+      alarm 2;
+    };
     $t->{on_ready} = sub {
-      $saved = raw_terminal();
-      set_window($t->{master}, get_window(\*STDIN));
+      unlink $file;
+      set_window($t->{master}, get_window(\*STDIN)) if $t->{master};
       watch(\*STDIN, sub {
         my $n = sysread(STDIN, my $bytes, $CHUNK);
         return if !defined $n && ($! == $EINTR || $! == $EAGAIN);
-        if (!$n) { unwatch(\*STDIN); send_to($t->{master}, "\4") if $t->{master}; return }
-        send_to($t->{master}, $bytes) if $t->{master};
+        if ($n) { send_to($t->{master}, $bytes) if $t->{master} }
+        elsif (defined $saved) { $hang_up->() }
+        else { unwatch(\*STDIN); send_to($t->{master}, "\4") if $t->{master} }
       });
     };
   } else {
     $SIG{INT} = $SIG{QUIT} = 'IGNORE';    # the terminal sends these to the program itself
   }
-  loop(sub { defined $code || defined $t->{code} });
-  ioctl STDIN, 0x5402, $saved if defined $saved;
-  quit($code // $t->{code});
+  loop(sub {
+    my $is_behind = $screen && $writer{fileno $screen};
+    if ($paused && !$is_behind) { $paused = 0; watch_streams($t) }
+    return (defined $code || defined $t->{code}) && !$is_behind;
+  });
+  $leave->($code // $t->{code});
 }
 
 if ($mode eq 'serve') { serve() }

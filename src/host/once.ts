@@ -1,5 +1,5 @@
 import {randomBytes} from 'node:crypto';
-import {readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {existsSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {AgentFailure, agentScript, errnoName} from './agent.ts';
 import type {Step} from './step.ts';
@@ -8,6 +8,8 @@ import {decodeWord, encodeRequest} from './words.ts';
 /** A plan that runs with the caller's own streams: `argv` starts it, `failure()` tells why it never ran. */
 export interface OnceProgram {
   readonly argv: readonly string[];
+  /** With a terminal: true until its program runs or was refused. */
+  isPending(): boolean;
   /** The refusal, if the plan stopped before its program ran. Reads and removes what the agent left. */
   failure(): AgentFailure | undefined;
   /** Removes what is left when the program was never started. */
@@ -15,8 +17,8 @@ export interface OnceProgram {
 }
 
 /**
- * Writes a plan for `agent.pl once` and answers the argv that runs it. The plan travels in a file (mode 0600, removed by the
- * agent when it has read it), so that it works the same under a pipe, a terminal and script(1).
+ * Writes a plan for `agent.pl once` and answers the argv that runs it. The plan travels in a file, so that it works the same under
+ * a pipe, a terminal and script(1). Its mode is 0600; the agent removes it when it has read it or, with a terminal, started it.
  */
 export function prepareOnce(folder: string, options: Readonly<Record<string, string>>, steps: readonly Step[]): OnceProgram {
   const file = join(folder, `plan-${randomBytes(8).toString('hex')}`);
@@ -28,6 +30,7 @@ export function prepareOnce(folder: string, options: Readonly<Record<string, str
   };
   return {
     argv: ['perl', agentScript, 'once', process.arch, file],
+    isPending: () => existsSync(file),
     failure() {
       let text: string;
       try {
