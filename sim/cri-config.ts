@@ -59,6 +59,8 @@ export interface ContainerConfigOptions {
   readonly attempt?: number;
   /** Host path of a mount's source; needed when the container mounts anything. `volumePaths` of startPod makes and checks them. */
   readonly hostPathOf?: (mount: VolumeMount) => string;
+  /** What an image name stands for on this node, as PullImage would have answered; the name itself by default. */
+  readonly resolveImage?: (image: string) => string;
   /** CPUs whose thermal_throttle folder is masked too; 0 by default. */
   readonly cpuCount?: number;
 }
@@ -168,7 +170,7 @@ export function containerConfigOf(
   const expand = (text: string) => expandReferences(text, (name) => environment.get(name));
   return {
     metadata: {name: container.name, attempt},
-    image: {image: container.image, userSpecifiedImage: container.image},
+    image: {image: options.resolveImage?.(container.image) ?? container.image, userSpecifiedImage: container.image},
     command: container.command.map(expand),
     args: container.args.map(expand),
     ...(container.workingDir !== undefined && {workingDir: container.workingDir}),

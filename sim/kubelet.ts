@@ -26,6 +26,8 @@ export interface StartPodOptions extends Omit<SandboxConfigOptions, 'attempt'> {
   readonly bound?: boolean;
   /** What this kubelet knows of its runtime and gates. Without it nothing is rejected here, and the runtime answers for itself. */
   readonly kubelet?: KubeletOptions;
+  /** What an image name stands for on this node; the name itself by default. */
+  readonly resolveImage?: (image: string) => string;
   /** CPUs of the node, for the default masks. */
   readonly cpuCount?: number;
   /** Milliseconds between looks at a running init container; 20 by default. */
@@ -101,6 +103,7 @@ async function startSteps(node: NodeParts, pod: Pod, options: StartPodOptions, u
       attempt: options.attempt ?? 0,
       hostPathOf,
       cpuCount: options.cpuCount ?? 0,
+      ...(options.resolveImage && {resolveImage: options.resolveImage}),
     });
   // All configurations first: a pod with a mistake in its last container starts nothing.
   const sandboxConfig = sandboxConfigOf(pod, block, options);
@@ -223,7 +226,7 @@ export async function stopPod(
  */
 export async function removePod(node: NodeParts, started: StartedPod): Promise<void> {
   const {runtime, ledger} = node;
-  for (const {id} of [...started.containers, ...started.initContainers].reverse()) {
+  for (const {id} of [...started.initContainers, ...started.containers].reverse()) {
     await runtime.removeContainer({containerId: id});
   }
   await runtime.removePodSandbox({podSandboxId: started.podSandboxId});

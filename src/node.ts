@@ -2,11 +2,9 @@ import {execFileSync} from 'node:child_process';
 import {randomBytes} from 'node:crypto';
 import {mkdirSync, readFileSync, rmSync} from 'node:fs';
 import {join} from 'node:path';
-import type {PodSandbox} from '../native-free/cri.ts';
 import {SubrootError, subrootError} from '../native-free/errors.ts';
 import type {ErrorCode} from '../native-free/errors.ts';
 import {BLOCK_SIZE} from '../native-free/ids.ts';
-import {composeChain} from '../native-free/id-map.ts';
 import {
   type IdBlock,
   type IdPool,
@@ -17,13 +15,19 @@ import {
   type GetsubidsResult,
   removeVolumes,
   requireValidPod,
+  containerConfigOf,
   sandboxConfigOf,
+  startedContainers,
   startPod,
+  wantsUserNamespace,
 } from '../sim/index.ts';
 import {bootId, isProcessAlive, startTimeOf} from './host/proc.ts';
+import type {PodPlan} from './pod-plan.ts';
+import {listPods, type PodSummary, requirePod} from './pod-list.ts';
 import {RunningPod} from './running-pod.ts';
 import {Runtime} from './runtime/runtime.ts';
 import type {SandboxRecord} from './runtime/state-store.ts';
+import {stateRoot} from './state-root.ts';
 import {chooseMode, type Mode, type ModeSetup, startAgent} from './userns/mode.ts';
 
 export interface NodeOptions {
@@ -75,34 +79,10 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A line of `subroot pods`. */
-export interface PodSummary {
-  readonly id: string;
-  readonly name: string;
-  readonly namespace: string;
-  readonly uid: string;
-  readonly state: 'Ready' | 'NotReady';
-  readonly mode: Mode;
-  readonly createdAt: bigint;
-  /** Its block as ids of the caller's namespace; absent for a pod in the node's own. */
-  readonly block?: {readonly first: number; readonly size: number};
-  readonly containers: readonly {readonly id: string; readonly name: string; readonly state: string}[];
-}
-
 /** What `gc` found and removed or set aside. */
 export interface GcReport {
   readonly removed: readonly {readonly kind: string; readonly what: string; readonly why: string}[];
   readonly quarantined: readonly {readonly what: string; readonly why: string}[];
-}
-
-/** The state folder when none is given. */
-export function defaultRoot(): string {
-  const fromEnv = process.env['SUBROOT_ROOT'];
-  if (fromEnv) return fromEnv;
-  const uid = process.geteuid?.() ?? 0;
-  if (uid === 0) return '/run/subroot';
-  const runtimeDir = process.env['XDG_RUNTIME_DIR'];
-  return runtimeDir ? join(runtimeDir, 'subroot') : `/tmp/subroot-${uid}`;
 }
 
 function runGetsubids(args: readonly string[]): GetsubidsResult {
@@ -211,27 +191,28 @@ export class PodNode implements AsyncDisposable {
     };
   }
 
-  /** The pod of a manifest or of an input, with its images resolved. Errors: SUBROOT_IMAGE_UNKNOWN, SUBROOT_POD_*. */
-  resolvePod(input: PodInput | Pod, images: Readonly<Record<string, string>> = {}): Pod {
+  /** The pod of a manifest or of an input, checked by the rules of the Kubernetes version. Errors: SUBROOT_IMAGE_UNKNOWN, SUBROOT_POD_*. */
+  resolvePod(input: PodInput | Pod): Pod {
     const pod = isPod(input) ? input : podOf(input);
     requireValidPod(pod, {kubernetes: this.options.kubernetes ?? '1.37'});
-    const known = {...this.options.images, ...images};
-    const resolve = (image: string) => {
-      const target = known[image] ?? known[image.replace(/:[^:/]*$/, '')] ?? image;
-      if (target !== 'host' && !target.startsWith('/')) throw subrootError('SUBROOT_IMAGE_UNKNOWN', {image, why: 'subroot has no images of registries yet'});
-      return target;
-    };
-    const containers = pod.spec.containers.map(container => ({...container, image: resolve(container.image)}));
-    const initContainers = pod.spec.initContainers.map(container => ({...container, image: resolve(container.image)}));
-    return {...pod, spec: {...pod.spec, containers, initContainers}};
+    for (const {image} of startedContainers(pod)) this.#resolveImage(image);
+    return pod;
+  }
+
+  /** `host` or a folder, by the node's table of images (a tag is ignored where the table has none). */
+  #resolveImage(image: string): string {
+    const known = this.options.images ?? {};
+    const target = known[image] ?? known[image.replace(/:[^:/]*$/, '')] ?? image;
+    if (target !== 'host' && !target.startsWith('/')) throw subrootError('SUBROOT_IMAGE_UNKNOWN', {image, why: 'subroot has no images of registries yet'});
+    return target;
   }
 
   /**
    * Starts a pod. When it fails or is cancelled nothing of it stays.
    * Errors: what resolvePod throws, SUBROOT_POD_NAME_TAKEN, SUBROOT_POOL_EXHAUSTED, the runtime's.
    */
-  async runPod(input: PodInput | Pod, options: CallOptions & {images?: Readonly<Record<string, string>>} = {}): Promise<RunningPod> {
-    const pod = this.resolvePod(input, options.images);
+  async runPod(input: PodInput | Pod, options: CallOptions = {}): Promise<RunningPod> {
+    const pod = this.resolvePod(input);
     const {name, namespace, uid} = pod.metadata;
     const fullName = `${namespace}/${name}`;
     this.#takeName(fullName, uid);
@@ -244,6 +225,7 @@ export class PodNode implements AsyncDisposable {
       const started = await startPod({runtime: this.runtime, ledger: this.#blocks(), removeTree: path => this.removeTree(path)}, pod, {
         bound,
         logRoot,
+        resolveImage: image => this.#resolveImage(image),
         ...(options.signal ? {signal: options.signal} : {}),
       });
       const running = this.#running(this.#record(started.podSandboxId), performance.now() - startedAt);
@@ -256,11 +238,35 @@ export class PodNode implements AsyncDisposable {
     }
   }
 
+  /** What runPod would do, without doing any of it: no id is claimed, no file is written. */
+  async planPod(input: PodInput | Pod): Promise<PodPlan> {
+    const pod = this.resolvePod(input);
+    const first = this.setup.blocks?.[0];
+    const sample: IdBlock = {hostId: first?.start ?? this.ledger.pool.first, size: first?.reduced ? first.size : this.ledger.idsPerPod};
+    const block = wantsUserNamespace(pod) ? sample : undefined;
+    const logRoot = join(this.root, 'logs');
+    const config = sandboxConfigOf(pod, block, {logRoot});
+    const containers = pod.spec.containers.map(container => containerConfigOf(pod, container, block, {hostPathOf: mount => `(volume ${mount.name})`, resolveImage: image => this.#resolveImage(image)}));
+    const {steps, containerSteps} = await this.runtime.plan(config, containers);
+    const map = block && `0 ${block.hostId} ${block.size}`;
+    return {
+      pod: `${pod.metadata.namespace}/${pod.metadata.name}`,
+      mode: this.mode,
+      reason: this.setup.reason,
+      ...(block && map ? {userNamespace: {owner: {uid: block.hostId, gid: block.hostId}, uidMap: map, gidMap: map}} : {}),
+      tools: this.setup.tools,
+      parts: [
+        {what: 'sandbox: the process that keeps the namespaces', argv: this.runtime.agentArgv, steps},
+        ...pod.spec.containers.map((container, index) => ({what: `container ${container.name}`, argv: this.runtime.agentArgv, steps: containerSteps[index] ?? []})),
+      ],
+    };
+  }
+
   #takeName(fullName: string, uid: string): void {
     for (let attempt = 0; ; attempt++) {
       const holder = this.runtime.store.reserveName('pod', fullName, uid);
       if (holder === undefined) return;
-      const sandbox = this.#records().find(record => record.config.metadata.uid === holder);
+      const sandbox = this.runtime.inventory.readableSandboxes().find(record => record.config.metadata.uid === holder);
       if (sandbox && !this.#isDeadBound(sandbox)) throw subrootError('SUBROOT_POD_NAME_TAKEN', {name: fullName.replace(/^default\//, ''), id: sandbox.id.slice(0, 13)});
       if (attempt > 0) throw subrootError('SUBROOT_POD_NAME_TAKEN', {name: fullName.replace(/^default\//, ''), id: holder});
       // Its owner died before it had a sandbox, or with it.
@@ -271,16 +277,6 @@ export class PodNode implements AsyncDisposable {
   /** Removes a folder whose files may belong to ids of pods; the agent may where we may not. */
   async removeTree(path: string): Promise<void> {
     await this.runtime.agent.request('remove', [path]);
-  }
-
-  #records(): SandboxRecord[] {
-    return this.runtime.store.sandboxIds().flatMap(id => {
-      try {
-        return this.runtime.store.readSandbox(id) ?? [];
-      } catch {
-        return [];
-      }
-    });
   }
 
   #record(id: string): SandboxRecord {
@@ -294,44 +290,13 @@ export class PodNode implements AsyncDisposable {
   }
 
   /** All pods of this node, newest first. */
-  async pods(): Promise<PodSummary[]> {
-    const [{items}, {containers}] = await Promise.all([this.runtime.listPodSandbox(), this.runtime.listContainers()]);
-    return items.map(item => this.#summary(item, containers));
-  }
-
-  #summary(item: PodSandbox, containers: readonly {id: string; podSandboxId: string; metadata: {name: string}; state: string}[]): PodSummary {
-    const record = this.#record(item.id);
-    const pod = this.#running(record);
-    return {
-      id: item.id,
-      name: item.metadata.name,
-      namespace: item.metadata.namespace,
-      uid: item.metadata.uid,
-      state: item.state === 'SANDBOX_READY' ? 'Ready' : 'NotReady',
-      mode: record.mode,
-      createdAt: item.createdAt,
-      ...(pod.block ? {block: pod.block} : {}),
-      containers: containers
-        .filter(container => container.podSandboxId === item.id)
-        .map(container => ({id: container.id, name: container.metadata.name, state: container.state.slice('CONTAINER_'.length)}))
-        .reverse(),
-    };
+  pods(): Promise<PodSummary[]> {
+    return listPods(this.runtime.inventory);
   }
 
   /** The pod that a reference names: NAME (of namespace default first), NAMESPACE/NAME, its uid, or a unique prefix of its sandbox id. */
   pod(ref: string): RunningPod {
-    const records = this.#records();
-    const named = records.filter(({config: {metadata}}) => `${metadata.namespace}/${metadata.name}` === (ref.includes('/') ? ref : `default/${ref}`));
-    const candidates = [
-      named,
-      records.filter(({config}) => config.metadata.name === ref || config.metadata.uid === ref),
-      ref.length > 0 ? records.filter(({id}) => id.startsWith(ref)) : [],
-    ];
-    const matches = candidates.find(list => list.length > 0) ?? [];
-    const [record] = matches;
-    if (!record) throw subrootError('SUBROOT_NOT_FOUND', {kind: 'pod', ref: ref || '""', list: 'pods'});
-    if (matches.length > 1) throw subrootError('SUBROOT_AMBIGUOUS', {ref, count: matches.length, kind: 'pod', matches: matches.map(({id, config}) => `${config.metadata.namespace}/${config.metadata.name} (${id.slice(0, 13)})`).join(', ')});
-    return this.#running(record);
+    return this.#running(requirePod(this.runtime.inventory, ref));
   }
 
   /** Stops (with each container's grace, or the one given) and removes a pod: processes, records, volumes, names, and its block last. */
@@ -408,20 +373,6 @@ export class PodNode implements AsyncDisposable {
     return {removed, quarantined};
   }
 
-  /** Maps from a pod's ids through the node's to the caller's, outermost first, for uids or gids. */
-  chainOf(record: SandboxRecord, kind: 'uid' | 'gid') {
-    const userns = record.config.linux?.securityContext?.namespaceOptions?.usernsOptions;
-    const mappings = (kind === 'uid' ? userns?.uids : userns?.gids) ?? [];
-    const own = mappings.map(({containerId, hostId, length}) => ({containerId, hostId, size: length}));
-    return own.length === 0 ? [] : [this.setup.outer[kind], own];
-  }
-
-  /** The pod's map as the caller sees it: container ids → ids of the caller's namespace. Empty for a pod in the node's own. */
-  mapOf(record: SandboxRecord, kind: 'uid' | 'gid') {
-    const chain = this.chainOf(record, kind);
-    return chain.length === 0 ? [] : composeChain(chain);
-  }
-
   /** Ends the node: bound pods are removed, prepared blocks given back, the agent ended. */
   async close(): Promise<void> {
     if (this.#closed) return;
@@ -490,7 +441,7 @@ export function podOf(input: PodInput): Pod {
  * SUBROOT_USERNS_*, SUBROOT_STATE_*, SUBROOT_LEDGER_*, SUBROOT_POOL_*.
  */
 export async function createNode(options: NodeOptions = {}): Promise<PodNode> {
-  const root = options.root ?? defaultRoot();
+  const root = stateRoot(options.root);
   const setup = await chooseMode(options.mode ?? 'auto', options.idsPerPod === undefined ? {} : {blockSize: options.idsPerPod});
   const agent = await startAgent(setup);
   try {

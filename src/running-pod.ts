@@ -7,8 +7,11 @@ import {prepareOnce} from './host/once.ts';
 import {isProcessAlive} from './host/proc.ts';
 import type {CallOptions, PodNode} from './node.ts';
 import type {Terminal} from './pty/terminal.ts';
+import {blockOf} from './pod-list.ts';
 import {AttachConnection, type AttachHandlers} from './runtime/attach-client.ts';
 import {type LogRecord, readLog} from './runtime/log-reader.ts';
+import type {Inventory} from './runtime/inventory.ts';
+import {chainOf, mapOf} from './runtime/mappings.ts';
 import type {SandboxRecord} from './runtime/state-store.ts';
 import {explainStep} from './runtime/step-failure.ts';
 import type {Mode} from './userns/mode.ts';
@@ -39,58 +42,54 @@ export interface PodIdMap {
 
 type Execa<OptionsType extends Options> = (strings: TemplateStringsArray, ...values: readonly TemplateExpression[]) => Promise<Result<OptionsType>>;
 
-/** A pod that runs, or ran. With `await using` it is removed at the end of the scope. */
-export class RunningPod implements AsyncDisposable {
-  readonly #node: PodNode;
-  readonly #record: SandboxRecord;
-  /** Milliseconds from the call to the last container running. */
-  readonly durationMs: number;
+/** A pod as its records and /proc show it: everything that needs no agent of its own. */
+export class PodView {
+  protected readonly record: SandboxRecord;
+  readonly #inventory: Inventory;
 
-  /** @internal use PodNode.runPod or PodNode.pod */
-  constructor(node: PodNode, record: SandboxRecord, durationMs: number) {
-    this.#node = node;
-    this.#record = record;
-    this.durationMs = durationMs;
+  /** @internal use PodNode.pod or findPod */
+  constructor(inventory: Inventory, record: SandboxRecord) {
+    this.#inventory = inventory;
+    this.record = record;
   }
 
   /** The sandbox id: 64 hexadecimal digits. */
   get id(): string {
-    return this.#record.id;
+    return this.record.id;
   }
 
   get name(): string {
-    return this.#record.config.metadata.name;
+    return this.record.config.metadata.name;
   }
 
   get namespace(): string {
-    return this.#record.config.metadata.namespace;
+    return this.record.config.metadata.namespace;
   }
 
   get uid(): string {
-    return this.#record.config.metadata.uid;
+    return this.record.config.metadata.uid;
   }
 
   get mode(): Mode {
-    return this.#record.mode;
+    return this.record.mode;
   }
 
   /** Pid of the process that keeps the pod's namespaces, as the caller sees it. */
   get pid(): number {
-    const {holder} = this.#record;
+    const {holder} = this.record;
     if (!holder) throw this.#gone('its process');
     return holder.pid;
   }
 
   /** Its ids as the caller's: the first and how many. Undefined for a pod in the node's own user namespace. */
   get block(): {readonly first: number; readonly size: number} | undefined {
-    const [first] = this.map.uid;
-    return first && {first: first.hostId, size: this.map.uid.reduce((sum, {size}) => sum + size, 0)};
+    return blockOf(this.record);
   }
 
   get map(): PodIdMap {
-    const uid = this.#node.mapOf(this.#record, 'uid');
-    const gid = this.#node.mapOf(this.#record, 'gid');
-    const chain = this.#node.chainOf(this.#record, 'uid');
+    const uid = mapOf(this.record, 'uid');
+    const gid = mapOf(this.record, 'gid');
+    const chain = chainOf(this.record, 'uid');
     return {
       uid,
       gid,
@@ -106,9 +105,9 @@ export class RunningPod implements AsyncDisposable {
 
   /** Containers in the order in which they were made. */
   async containers(): Promise<{id: string; name: string; state: string; exitCode: number; pid: number | undefined}[]> {
-    const {containers} = await this.#node.runtime.listContainers({filter: {podSandboxId: this.id}});
+    const {containers} = await this.#inventory.listContainers({filter: {podSandboxId: this.id}});
     const details = containers.reverse().map(async ({id, metadata, state}) => {
-      const {status, info} = await this.#node.runtime.containerStatus({containerId: id, verbose: true});
+      const {status, info} = await this.#inventory.containerStatus({containerId: id, verbose: true});
       const {pid} = JSON.parse(info['info'] ?? '{}') as {pid?: number};
       return {id, name: metadata.name, state: state.slice('CONTAINER_'.length), exitCode: status.exitCode, pid};
     });
@@ -117,7 +116,7 @@ export class RunningPod implements AsyncDisposable {
 
   /** The id of a container by name, or of the first. Errors: SUBROOT_POD_HAS_NO_CONTAINER. */
   async containerId(name?: string): Promise<string> {
-    const {containers} = await this.#node.runtime.listContainers({filter: {podSandboxId: this.id}});
+    const {containers} = await this.#inventory.listContainers({filter: {podSandboxId: this.id}});
     const all = containers.reverse();
     const found = name === undefined ? all[0] : all.find(container => container.metadata.name === name || container.id.startsWith(name));
     if (!found) throw subrootError('SUBROOT_POD_HAS_NO_CONTAINER', {pod: this.name, container: name ?? '(none)', containers: all.map(({metadata}) => metadata.name).join(', ') || 'none'});
@@ -147,14 +146,14 @@ export class RunningPod implements AsyncDisposable {
     // The program's own words are put together by execa's rules, by letting it build the command line of our helper.
     const marker = '@subroot@';
     const built = buildWords(strings, values);
-    const plan = this.#node.runtime.planExec(containerId, built, {
+    const plan = this.#inventory.planExec(containerId, built, {
       ownSession: true,
       ...(env ? {env: env as Record<string, string>} : {}),
       ...(typeof cwd === 'string' ? {cwd} : {}),
       ...(uid === undefined ? {} : {uid}),
       ...(gid === undefined ? {} : {gid}),
     });
-    const once = prepareOnce(join(this.#node.root, 'plans'), {...plan.options, ...this.#hop()}, plan.steps);
+    const once = prepareOnce(join(this.#inventory.store.root, 'plans'), {...plan.options, ...this.#hop()}, plan.steps);
     const [file = '', ...args] = once.argv;
     const command = built.join(' ');
     try {
@@ -172,19 +171,20 @@ export class RunningPod implements AsyncDisposable {
 
   /** In the modes with an outer namespace, one that is not the agent gets there through the holder's parent. */
   #hop(): Record<string, string> {
-    const {holder} = this.#record;
+    const {holder} = this.record;
     if (!holder || !isProcessAlive(holder)) throw this.#gone('a container');
-    if (this.#node.setup.entry.kind === 'direct') return {};
-    return {hop: `${holder.pid}:${holder.startTime}`, hopgroups: this.#node.setup.groups};
+    if (this.record.mode === 'host') return {};
+    return {hop: `${holder.pid}:${holder.startTime}`, hopgroups: this.record.mode === 'single' ? '-' : ''};
   }
 
   /** The command that runs a program in the pod with the caller's own streams; `failure` explains why it never ran. */
   async prepareExec(argv: readonly string[], options: ExecOptions & {readonly terminal?: boolean} = {}) {
     const {container, ...rest} = options;
-    const plan = this.#node.runtime.planExec(await this.containerId(container), argv, {...rest, ownSession: false});
-    const once = prepareOnce(join(this.#node.root, 'plans'), {...plan.options, ...this.#hop()}, plan.steps);
+    const plan = this.#inventory.planExec(await this.containerId(container), argv, {...rest, ownSession: false});
+    const once = prepareOnce(join(this.#inventory.store.root, 'plans'), {...plan.options, ...this.#hop()}, plan.steps);
     return {
       argv: once.argv,
+      isPending: once.isPending,
       failure: () => {
         const failure = once.failure();
         return failure && explainStep(failure, plan.steps, `run ${argv[0] ?? ''}`);
@@ -196,26 +196,21 @@ export class RunningPod implements AsyncDisposable {
   /** A program in a terminal of its own: node-pty's when it is installed, else one of script(1). */
   async terminal(argv: readonly string[], options: ExecOptions & {readonly rows?: number; readonly columns?: number; readonly backend?: 'node-pty' | 'script'} = {}): Promise<Terminal> {
     const {rows, columns, backend, ...rest} = options;
-    const {openTerminal} = await import('./pty/terminal.ts');
+    const {openPrepared} = await import('./pty/terminal.ts');
     const prepared = await this.prepareExec(argv, {...rest, terminal: true});
-    return await openTerminal(prepared.argv, {rows: rows ?? 24, columns: columns ?? 80, ...(backend ? {backend} : {})});
+    return await openPrepared(prepared, {rows: rows ?? 24, columns: columns ?? 80, ...(backend ? {backend} : {})});
   }
 
   /** Connects to the streams of a container that runs. */
   async attach(handlers: AttachHandlers, options: {readonly container?: string} = {}): Promise<AttachConnection & {tty: boolean; stdin: boolean}> {
-    const {folder, tty, stdin} = this.#node.runtime.attachFolder(await this.containerId(options.container));
+    const {folder, tty, stdin} = this.#inventory.attachFolder(await this.containerId(options.container));
     return Object.assign(await AttachConnection.open(folder, handlers), {tty, stdin});
   }
 
   /** The container's log so far, one record per line. */
   async logs(options: {readonly container?: string} = {}): Promise<LogRecord[]> {
-    const {status} = await this.#node.runtime.containerStatus({containerId: await this.containerId(options.container)});
+    const {status} = await this.#inventory.containerStatus({containerId: await this.containerId(options.container)});
     return readLog(status.logPath);
-  }
-
-  /** Reads the proof that this pod's root is nobody outside. */
-  async evidence(): Promise<Evidence> {
-    return await readEvidence(this.#node, this.#record, this.pid);
   }
 
   /** Resolves when all containers have ended, with the exit code of the first that failed, or 0. */
@@ -227,15 +222,34 @@ export class RunningPod implements AsyncDisposable {
       await new Promise(resolve => setTimeout(resolve, delay));
     }
   }
+}
+
+/** A pod that can be stopped and removed. With `await using` it is removed at the end of the scope. */
+export class RunningPod extends PodView implements AsyncDisposable {
+  readonly #node: PodNode;
+  /** Milliseconds from the call to the last container running; 0 for a pod that was found. */
+  readonly durationMs: number;
+
+  /** @internal use PodNode.runPod or PodNode.pod */
+  constructor(node: PodNode, record: SandboxRecord, durationMs: number) {
+    super(node.runtime.inventory, record);
+    this.#node = node;
+    this.durationMs = durationMs;
+  }
+
+  /** Reads the proof that this pod's root is nobody outside. */
+  async evidence(): Promise<Evidence> {
+    return await readEvidence(this.#node, this.record, this.pid);
+  }
 
   /** Stops the containers (stop signal, grace in seconds, then SIGKILL) and the sandbox; records and logs stay. */
   async stop(options: CallOptions & {gracePeriod?: number} = {}): Promise<void> {
-    await this.#node.stopPod(this.#record, options);
+    await this.#node.stopPod(this.record, options);
   }
 
   /** Removes the pod and every trace of it; stops it first, at once unless a grace is given. Removing again is fine. */
   async remove(options: CallOptions & {gracePeriod?: number} = {}): Promise<void> {
-    await this.#node.removePod(this.#record, options);
+    await this.#node.removePod(this.record, options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -104,7 +104,7 @@ _subroot() {
     --) return ;;
     ${valueFlags.join('|')}) ((i++)); [[ \${COMP_WORDS[i]} == = ]] && ((i++)) ;;
     -*) ;;
-    *) command=\${COMP_WORDS[i]}; break ;;
+    *) [[ -z $command ]] && command=\${COMP_WORDS[i]} ;;
     esac
   done
   case $prev in

@@ -3,10 +3,13 @@ import {subrootError} from '../../native-free/errors.ts';
 import {compose, type IdMap, requireIdMap} from '../../native-free/id-map.ts';
 import {INVALID_ID} from '../../native-free/ids.ts';
 import {findProgram} from '../host/machine-files.ts';
-import {type NamespaceChain, type NamespaceLevel, readMap, readNamespaceChain} from '../host/machine-namespaces.ts';
-
-/** The initial user namespace has this inode on every Linux, so it proves "no user namespace" and never identifies a machine. */
-const INITIAL_INODE = 4_026_531_837;
+import {
+  INITIAL_USERNS_INODE,
+  type NamespaceChain,
+  type NamespaceLevel,
+  readMap,
+  readNamespaceChain,
+} from '../host/machine-namespaces.ts';
 
 /** A user namespace on the way from the outside (level 0) in. Its maps lead from its own ids to those of the level before it. */
 export interface MapLevel {
@@ -84,7 +87,7 @@ export function levelsOfProcess(source: MapSource, pid: number): LoadedLevels {
 function ownLevels(source: MapSource, pid: number, {own}: NamespaceChain): LoadedLevels {
   const uid = readMap(pid, 'uid_map') ?? [];
   const gid = readMap(pid, 'gid_map') ?? [];
-  const isInitial = own === INITIAL_INODE;
+  const isInitial = own === INITIAL_USERNS_INODE;
   return {
     source,
     levels: [
@@ -93,7 +96,7 @@ function ownLevels(source: MapSource, pid: number, {own}: NamespaceChain): Loade
     ],
     notes: [
       isInitial
-        ? `pid ${pid} is in the initial user namespace (user:[${INITIAL_INODE}] on every Linux): it is not in a pod, and ids are what they are`
+        ? `pid ${pid} is in the initial user namespace (user:[${INITIAL_USERNS_INODE}] on every Linux): it is not in a pod, and ids are what they are`
         : `pid ${pid} is in your own user namespace; you read its map in the ids of your namespace's PARENT`,
     ],
   };
@@ -111,7 +114,7 @@ export function levelsOfChain(source: MapSource, pid: number, chain: NamespaceCh
   const levels: MapLevel[] = [
     {
       level: 0,
-      label: chain.own === INITIAL_INODE ? 'host' : 'your namespace',
+      label: chain.own === INITIAL_USERNS_INODE ? 'host' : 'your namespace',
       inode: chain.own,
       uid: undefined,
       gid: undefined,
@@ -149,7 +152,7 @@ export function levelsOfChain(source: MapSource, pid: number, chain: NamespaceCh
 }
 
 function rootNote(who: string, own: number | undefined): string {
-  const root = own === INITIAL_INODE ? "the host's root" : 'root of your namespace';
+  const root = own === INITIAL_USERNS_INODE ? "the host's root" : 'root of your namespace';
   return `the map of ${who} holds id 0 of level 0: somebody in there IS ${root}`;
 }
 

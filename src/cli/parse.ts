@@ -25,12 +25,15 @@ export function parseCommand(entry: CommandEntry, command: CommandModule, argv: 
   const own = (parsed._ as readonly unknown[]).map(String);
   const afterDashes = (parsed['--'] as readonly unknown[] | undefined)?.map(String) ?? [];
   const max = wordLimit(entry.usage);
-  const words = entry.passThrough === true ? own.slice(0, max) : own;
+  // With halt-at-non-option, everything from the first word on stands where the words behind `--` do.
+  const all = entry.passThrough === true ? [...own, ...afterDashes] : own;
+  const words = entry.passThrough === true ? all.slice(0, max) : own;
+  const behind = all.slice(max);
   return {
     globals: parsed as Globals,
     flags: parsed as Record<string, never>,
     words,
-    rest: entry.passThrough === true ? [...own.slice(max), ...afterDashes] : afterDashes,
+    rest: entry.passThrough === true ? behind.slice(behind[0] === '--' ? 1 : 0) : afterDashes,
     checkWords: () => checkWords(entry, words),
   };
 }

@@ -15,6 +15,7 @@ import {
 import {join} from 'node:path';
 import type {ContainerConfig, PodSandboxConfig} from '../../native-free/cri.ts';
 import {SubrootError, subrootError} from '../../native-free/errors.ts';
+import type {IdMap} from '../../native-free/id-map.ts';
 import type {ProcessIdentity} from '../host/agent.ts';
 import type {Mode} from '../userns/mode.ts';
 
@@ -30,6 +31,8 @@ export interface SandboxRecord {
   /** Nanoseconds since the epoch, as a decimal text. */
   readonly createdAt: string;
   readonly bootId: string;
+  /** Maps from the ids of `config` to those of the namespace subroot was started in, where the two differ. */
+  readonly outer?: {readonly uid: IdMap; readonly gid: IdMap};
   /** The holder: pid 1 of the pod. Absent until it runs and after it was stopped. */
   readonly holder?: ProcessIdentity;
   /** Set when the pod dies with the process that made it. */

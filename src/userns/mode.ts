@@ -28,6 +28,8 @@ export interface ModeSetup {
   readonly outer: {readonly uid: IdMap; readonly gid: IdMap};
   /** Blocks for pods; undefined means "the node's pool", chosen by the kubelet's rules. */
   readonly blocks: readonly PseudoHostBlock[] | undefined;
+  /** Tools that map the outer namespace, with PID for its process; for the plan that people read. */
+  readonly tools: readonly (readonly string[])[];
 }
 
 const identity: IdMap = [{containerId: 0, hostId: 0, size: 4_294_967_295}];
@@ -62,6 +64,7 @@ function hostSetup(): ModeSetup {
     groups: '',
     outer: {uid: identity, gid: identity},
     blocks: undefined,
+    tools: [],
   };
 }
 
@@ -140,6 +143,10 @@ async function subidSetup(blockSize: number): Promise<ModeSetup> {
     groups: '',
     outer: {uid: uidPlan.map, gid: gidPlan.map},
     blocks,
+    tools: [
+      ['newuidmap', 'PID', ...uidPlan.args],
+      ['newgidmap', 'PID', ...gidPlan.args],
+    ],
   };
 }
 
@@ -162,6 +169,7 @@ function singleSetup(why: string): ModeSetup {
     groups: '-',
     outer: {uid: uidMap, gid: gidMap},
     blocks: [{start: 0, size: 1, reduced: true}],
+    tools: [],
   };
 }
 

@@ -1,0 +1,242 @@
+import type {
+  Container,
+  ContainerFilter,
+  ContainerState,
+  ContainerStatus,
+  PodSandbox,
+  PodSandboxFilter,
+  PodSandboxStatus,
+} from '../../native-free/cri.ts';
+import {subrootError} from '../../native-free/errors.ts';
+import type {ProcessIdentity} from '../host/agent.ts';
+import {bootId, isProcessAlive} from '../host/proc.ts';
+import type {Step} from '../host/step.ts';
+import {type ProgramIdentity, planExec} from './container-plan.ts';
+import {mappingsOf} from './mappings.ts';
+import {ownerOf, programOf} from './program.ts';
+import type {ContainerRecord, SandboxRecord, StateStore} from './state-store.ts';
+
+/** What a program that joins a container may differ in from the container's own. */
+export interface JoinOptions {
+  readonly terminal?: boolean;
+  /** A session of its own; false lets the terminal's Ctrl-C reach the program as it reaches us. */
+  readonly ownSession?: boolean;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
+/** A request for the agent: its options and the plan. */
+export interface AgentRequest {
+  readonly options: Record<string, string>;
+  readonly steps: Step[];
+}
+
+/** What the state folder and /proc say of all pods. It changes nothing and needs no agent, so that listing is cheap. */
+export class Inventory {
+  readonly store: StateStore;
+
+  constructor(store: StateStore) {
+    this.store = store;
+  }
+
+  requireSandbox(ref: string): SandboxRecord {
+    const record = this.findSandbox(ref);
+    if (!record) throw subrootError('SUBROOT_NOT_FOUND', {kind: 'sandbox', ref: ref || '""', list: 'pods'});
+    return record;
+  }
+
+  findSandbox(ref: string): SandboxRecord | undefined {
+    const id = uniquePrefix(ref, this.store.sandboxIds(), 'sandbox');
+    return id === undefined ? undefined : this.store.readSandbox(id);
+  }
+
+  isReady(record: SandboxRecord): boolean {
+    return record.holder !== undefined && record.stopped !== true && record.bootId === bootId() && isProcessAlive(record.holder);
+  }
+
+  describeSandbox(record: SandboxRecord): PodSandbox {
+    return {
+      id: record.id,
+      metadata: record.config.metadata,
+      state: this.isReady(record) ? 'SANDBOX_READY' : 'SANDBOX_NOTREADY',
+      createdAt: BigInt(record.createdAt),
+      labels: record.config.labels ?? {},
+      annotations: record.config.annotations ?? {},
+      runtimeHandler: record.runtimeHandler,
+    };
+  }
+
+  async podSandboxStatus(request: {podSandboxId: string; verbose?: boolean}): Promise<{status: PodSandboxStatus; info: Record<string, string>}> {
+    const record = this.requireSandbox(request.podSandboxId);
+    const options = record.config.linux?.securityContext?.namespaceOptions ?? {network: 'POD', pid: 'CONTAINER', ipc: 'POD'};
+    const status = {...this.describeSandbox(record), network: {ip: ''}, linux: {namespaces: {options}}};
+    const info = request.verbose ? {info: JSON.stringify({pid: record.holder?.pid, startTime: record.holder?.startTime, mode: record.mode, bound: record.boundTo !== undefined})} : {};
+    return {status, info};
+  }
+
+  async listPodSandbox(request: {filter?: PodSandboxFilter} = {}): Promise<{items: PodSandbox[]}> {
+    const {filter = {}} = request;
+    const items = this.readableSandboxes()
+      .filter(record => !filter.id || record.id.startsWith(filter.id))
+      .filter(record => matchesLabels(record.config.labels, filter.labelSelector))
+      .map(record => this.describeSandbox(record))
+      .filter(item => !filter.state || item.state === filter.state)
+      .sort((a, b) => Number(b.createdAt - a.createdAt));
+    return {items};
+  }
+
+  /** Every sandbox whose record can be read; a damaged one is `gc`'s to set aside and never hides the others. */
+  readableSandboxes(): SandboxRecord[] {
+    return this.store.sandboxIds().flatMap(id => {
+      try {
+        return this.store.readSandbox(id) ?? [];
+      } catch {
+        return [];
+      }
+    });
+  }
+
+  containersOf(sandboxId: string): ContainerRecord[] {
+    return this.readableContainers().filter(record => record.sandboxId === sandboxId);
+  }
+
+  readableContainers(): ContainerRecord[] {
+    return this.store.containerIds().flatMap(id => {
+      try {
+        return this.store.readContainer(id) ?? [];
+      } catch {
+        return [];
+      }
+    });
+  }
+
+  findContainer(ref: string): ContainerRecord | undefined {
+    const id = uniquePrefix(ref, this.store.containerIds(), 'container');
+    return id === undefined ? undefined : this.store.readContainer(id);
+  }
+
+  requireContainer(ref: string): ContainerRecord {
+    const record = this.findContainer(ref);
+    if (!record) throw subrootError('SUBROOT_NOT_FOUND', {kind: 'container', ref: ref || '""', list: 'ps -a'});
+    return record;
+  }
+
+  stateOf(record: ContainerRecord): ContainerState {
+    if (record.startError) return 'CONTAINER_EXITED';
+    if (!record.init) return 'CONTAINER_CREATED';
+    if (this.store.readExit(record.id)) return 'CONTAINER_EXITED';
+    return isProcessAlive(record.init) ? 'CONTAINER_RUNNING' : 'CONTAINER_EXITED';
+  }
+
+  async containerStatus(request: {containerId: string; verbose?: boolean}): Promise<{status: ContainerStatus; info: Record<string, string>}> {
+    const record = this.requireContainer(request.containerId);
+    const state = this.stateOf(record);
+    const exit = this.store.readExit(record.id);
+    const sandbox = this.store.readSandbox(record.sandboxId);
+    const program = sandbox ? programOf(record.config, sandbox) : undefined;
+    const ended = state === 'CONTAINER_EXITED';
+    const exitCode = record.startError?.exitCode ?? exit?.exitCode ?? (ended ? 255 : 0);
+    const lost = ended && !exit && !record.startError;
+    const status: ContainerStatus = {
+      id: record.id,
+      metadata: record.config.metadata,
+      state,
+      createdAt: BigInt(record.createdAt),
+      startedAt: BigInt(record.startedAt ?? 0),
+      finishedAt: BigInt(record.startError?.finishedAt ?? exit?.finishedAt ?? (ended ? (record.startedAt ?? 0) : 0)),
+      exitCode,
+      image: record.config.image,
+      imageRef: record.config.image.image,
+      reason: record.startError ? 'StartError' : ended ? (exitCode === 0 ? 'Completed' : 'Error') : '',
+      message: record.startError?.message ?? (lost ? 'its supervisor was killed, and the exit code with it' : ''),
+      labels: record.config.labels ?? {},
+      annotations: record.config.annotations ?? {},
+      mounts: record.config.mounts ?? [],
+      logPath: record.logPath,
+      ...(program ? {user: {linux: {uid: program.uid, gid: program.gid, supplementalGroups: [program.gid, ...program.groups.filter(group => group !== program.gid)]}}} : {}),
+    };
+    const info = request.verbose ? {info: JSON.stringify({pid: record.init?.pid, startTime: record.init?.startTime, sandboxID: record.sandboxId, argv: record.argv})} : {};
+    return {status, info};
+  }
+
+  async listContainers(request: {filter?: ContainerFilter} = {}): Promise<{containers: Container[]}> {
+    const {filter = {}} = request;
+    const containers = this.readableContainers()
+      .filter(record => !filter.id || record.id.startsWith(filter.id))
+      .filter(record => !filter.podSandboxId || record.sandboxId.startsWith(filter.podSandboxId))
+      .filter(record => matchesLabels(record.config.labels, filter.labelSelector))
+      .map((record): Container => ({
+        id: record.id,
+        podSandboxId: record.sandboxId,
+        metadata: record.config.metadata,
+        image: record.config.image,
+        imageRef: record.config.image.image,
+        state: this.stateOf(record),
+        createdAt: BigInt(record.createdAt),
+        labels: record.config.labels ?? {},
+        annotations: record.config.annotations ?? {},
+      }))
+      .filter(item => !filter.state || item.state === filter.state)
+      .sort((a, b) => Number(b.createdAt - a.createdAt));
+    return {containers};
+  }
+
+  requireRunning(ref: string, verb: string): {record: ContainerRecord; sandbox: SandboxRecord; init: ProcessIdentity} {
+    const record = this.requireContainer(ref);
+    const state = this.stateOf(record);
+    if (state !== 'CONTAINER_RUNNING' || !record.init) {
+      throw subrootError('SUBROOT_WRONG_STATE', {kind: 'container', id: record.id.slice(0, 13), state: state.slice('CONTAINER_'.length), verb, needed: 'RUNNING', mend: 'see why with `subroot logs` and `subroot inspect`'});
+    }
+    return {record, sandbox: this.requireSandbox(record.sandboxId), init: record.init};
+  }
+
+  /** The request of a program that joins a container, for the agent in either way: resident, or once with the caller's streams. */
+  planExec(containerId: string, argv: readonly string[], options: JoinOptions = {}): AgentRequest {
+    if (argv.length === 0) throw subrootError('SUBROOT_CONFIG_INVALID', {field: 'cmd', why: 'it is empty'});
+    const {record, sandbox, init} = this.requireRunning(containerId, 'Exec');
+    const own = programOf(record.config, sandbox);
+    const env = new Map(own.env);
+    // As containerd does; without it readline and curses take the terminal for a dumb one.
+    if (options.terminal && !env.has('TERM')) env.set('TERM', 'xterm');
+    for (const [name, value] of Object.entries(options.env ?? {})) env.set(name, value);
+    const program: ProgramIdentity = {...own, uid: options.uid ?? own.uid, gid: options.gid ?? own.gid, cwd: options.cwd ?? own.cwd, env: [...env]};
+    const mappings = mappingsOf(sandbox.config);
+    const steps = planExec({
+      hasUserns: mappings !== undefined,
+      groups: sandbox.mode === 'single' ? '-' : '',
+      terminal: options.terminal ?? false,
+      ttyGroup: mappings === undefined || mappings.gids.length > 5,
+      ownSession: options.ownSession ?? true,
+      program,
+      argv,
+    });
+    const agentOptions: Record<string, string> = {
+      in: `${init.pid}:${init.startTime}`,
+      owner: ownerOf(sandbox, program),
+      ...(options.terminal ? {tty: '1'} : {}),
+    };
+    return {options: agentOptions, steps};
+  }
+
+  /** The folder of a container's attach socket, for those who attach. Throws unless it runs. */
+  attachFolder(containerId: string): {folder: string; tty: boolean; stdin: boolean} {
+    const {record} = this.requireRunning(containerId, 'Attach');
+    return {folder: this.store.containerFolder(record.id), tty: record.config.tty ?? false, stdin: record.config.stdin ?? false};
+  }
+
+}
+
+function matchesLabels(labels: Readonly<Record<string, string>> | undefined, selector: Readonly<Record<string, string>> | undefined): boolean {
+  return Object.entries(selector ?? {}).every(([key, value]) => labels?.[key] === value);
+}
+
+/** The id that a reference names: itself, or the only one it is a prefix of. */
+function uniquePrefix(ref: string, ids: readonly string[], kind: string): string | undefined {
+  if (ref === '') throw subrootError('SUBROOT_CONFIG_INVALID', {field: `${kind}_id`, why: 'it is empty'});
+  if (ref.length === 64) return ids.includes(ref) ? ref : undefined;
+  const matches = ids.filter(id => id.startsWith(ref));
+  if (matches.length > 1) throw subrootError('SUBROOT_AMBIGUOUS', {ref, count: matches.length, kind, matches: matches.map(id => id.slice(0, 13)).join(', ')});
+  return matches[0];
+}
