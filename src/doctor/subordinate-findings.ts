@@ -1,4 +1,5 @@
 import {printable} from '../../native-free/errors.ts';
+import {containerRanges} from '../../native-free/id-map.ts';
 import {countIds, formatRanges, type IdRange, intersect} from '../../native-free/id-range.ts';
 import {BLOCK_SIZE} from '../../native-free/ids.ts';
 import {commonBlocks, planPseudoHost} from '../../native-free/plan-id-map.ts';
@@ -53,8 +54,12 @@ export function parseGetsubids(text: string): readonly IdRange[] {
 
 /** The command that grants this user a range which nobody claims, ready to be pasted. */
 export function grantCommand(facts: MachineFacts): string {
-  const range = findFreeRange(facts.ids, ADVISED_IDS) ?? findFreeRange(facts.ids, BLOCK_SIZE);
-  if (range === undefined) return 'free some ids first (`subroot ids`): there is no block left that nobody claims';
+  const within = containerRanges(facts.selfUidMap);
+  const range = findFreeRange(facts.ids, ADVISED_IDS, within) ?? findFreeRange(facts.ids, BLOCK_SIZE, within);
+  if (range === undefined)
+    return facts.isInitialUserns
+      ? 'free some ids first (`subroot ids`): there is no block left that nobody claims'
+      : `start the outer container with more ids: of the ${countIds(within)} that our namespace has, no block above the first is free`;
   const {user} = facts;
   const name = user.name ?? String(user.uid);
   if (user.inPasswdFile) {

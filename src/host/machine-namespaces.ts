@@ -1,9 +1,11 @@
 import type {IdMap} from '../../native-free/id-map.ts';
-import {parseIdMap} from '../../native-free/id-map.ts';
+import {idCount, parseIdMap} from '../../native-free/id-map.ts';
 import type {LiveNamespace} from '../doctor/facts.ts';
 import {readLink, readNames, readText} from './machine-files.ts';
 import {type ProbedNamespace, probe} from './machine-probe.ts';
 
+/** Inode number of the initial user namespace on every kernel. Source: include/linux/proc_ns.h PROC_USER_INIT_INO. */
+export const INITIAL_USERNS_INODE = 4_026_531_837;
 /** Processes whose namespaces' owners are asked for in one run of perl. */
 const MAX_ASKED = 2000;
 
@@ -57,12 +59,15 @@ export function listLiveNamespaces(pids: readonly number[], perl: string | undef
     if (known === undefined) found.set(key, {inode, pid, processCount: 1});
     else known.processCount += 1;
   }
+  const ownCount = idCount(readMap('self', 'uid_map') ?? []);
   const asked = [...found.values()].filter((each) => each.inode !== undefined).map((each) => each.pid);
   const answers = perl === undefined || asked.length === 0 ? undefined : probe(perl, {pids: asked.slice(0, MAX_ASKED)});
   return [...found.values()].flatMap(({inode, pid, processCount}) => {
     const uidMap = readMap(pid, 'uid_map');
     const gidMap = readMap(pid, 'gid_map');
     if (uidMap === undefined || gidMap === undefined) return [];
+    // A namespace below ours has ids of ours only: one with more is above or beside us, and its map is no claim on our ids.
+    if (inode === INITIAL_USERNS_INODE || idCount(uidMap) > ownCount) return [];
     const command = readText(`/proc/${pid}/comm`)?.trimEnd() ?? '';
     const owner = answers?.chains.get(pid)?.[0]?.owner;
     return [{inode, pid, processCount, command, owner, uidMap, gidMap}];

@@ -6,12 +6,9 @@ import {type CapabilitySet, noCapabilities, parseCapabilityMask} from '../../nat
 import type {IdSpaceFacts, MachineFacts, MapHelper, StateFolder} from '../doctor/facts.ts';
 import {exists, findProgram, readNames, readNumber, readText} from './machine-files.ts';
 import {readIdSpace} from './machine-ids.ts';
-import {listLiveNamespaces, listPids, readMap, userNamespaceOf} from './machine-namespaces.ts';
+import {INITIAL_USERNS_INODE, listLiveNamespaces, listPids, readMap, userNamespaceOf} from './machine-namespaces.ts';
 import {type Probe, probe} from './machine-probe.ts';
 import {runQuick} from './machine-run.ts';
-
-/** Inode number of the initial user namespace on every kernel. Source: include/linux/proc_ns.h PROC_USER_INIT_INO. */
-export const INITIAL_USERNS_INODE = 4_026_531_837;
 
 /**
  * Reads what this machine is, in about a tenth of a second and with a handful of short programs (perl, getent, unshare --version, …).

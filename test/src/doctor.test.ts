@@ -434,6 +434,17 @@ const cases: readonly Case[] = [
     mend: /usermod --add-subuids 196608-1245183/,
   },
   {
+    title: 'no grant in a namespace with few ids',
+    id: 'subid-present',
+    facts: withIds(
+      {...goodUser, isInitialUserns: false, selfUidMap: [{containerId: 0, hostId: 100000, size: 65536}]},
+      subuidText(''),
+    ),
+    severity: 'fail',
+    found: /no subordinate ids/,
+    mend: /of the 65536 that our namespace has, no block above the first is free/,
+  },
+  {
     title: 'no grant for an account outside of passwd',
     id: 'subid-present',
     facts: withIds({...goodUser, user: {...goodUser.user, inPasswdFile: false}}, subuidText('')),
@@ -829,6 +840,8 @@ test('the range proposed is free of accounts, grants, running namespaces, blocks
   t.deepEqual(findFreeRange(nspawn, 16 * block), {start: 1879048192, size: 16 * block});
   t.deepEqual(findFreeRange({...goodIds, ...subuidText(''), tools: ['kubelet']}, block), {start: 131072, size: block});
   t.is(findFreeRange(goodIds, 2 ** 32), undefined);
+  t.is(findFreeRange(goodIds, block, [{start: 0, size: 65536}]), undefined);
+  t.deepEqual(findFreeRange(goodIds, block, [{start: 300000, size: 200000}]), {start: 327680, size: block});
 });
 
 test('ranges of another source are those that getsubids prints', (t) => {
