@@ -11,17 +11,15 @@ import type {IdBlock} from './userns-allocator.ts';
 import type {KubeletOptions} from './userns-support.ts';
 import {requireUserns} from './userns-support.ts';
 
-/** What startPod needs of the node. */
+/** What a pod's life needs of the node beside a runtime. */
 export interface NodeParts {
-  readonly runtime: RuntimeService;
   /** Where blocks come from and where pods have their folders. */
   readonly ledger: Pick<Ledger, 'acquire' | 'release' | 'podDir'>;
   /** Removes a folder whose files may belong to the pod's ids; plain `rm -r` by default. */
   readonly removeTree?: (path: string) => Promise<void>;
 }
 
-export interface StartPodOptions extends Omit<SandboxConfigOptions, 'attempt'> {
-  readonly attempt?: number;
+export interface StartPodOptions extends NodeParts, SandboxConfigOptions {
   /** The pod dies with this process; its block is then freed by whoever finds this process dead. */
   readonly bound?: boolean;
   /** What this kubelet knows of its runtime and gates. Without it nothing is rejected here, and the runtime answers for itself. */
@@ -66,20 +64,25 @@ interface Undo {
  * Simplified: restart policies are not acted on; a failed init container ends the start.
  * Source: kubernetes pkg/kubelet/kuberuntime/kuberuntime_manager.go SyncPod, 1.36.
  */
-export async function startPod(node: NodeParts, pod: Pod, options: StartPodOptions = {}): Promise<StartedPod> {
+export async function startPod(runtime: RuntimeService, pod: Pod, options: StartPodOptions): Promise<StartedPod> {
   requireRunnable(pod);
   if (options.kubelet) requireUserns(pod, options.kubelet);
   const undo: Undo[] = [];
   try {
-    return await startSteps(node, pod, options, undo);
+    return await startSteps(runtime, pod, options, undo);
   } catch (error) {
     await undoAll(pod, undo, error);
     throw error;
   }
 }
 
-async function startSteps(node: NodeParts, pod: Pod, options: StartPodOptions, undo: Undo[]): Promise<StartedPod> {
-  const {runtime, ledger} = node;
+async function startSteps(
+  runtime: RuntimeService,
+  pod: Pod,
+  options: StartPodOptions,
+  undo: Undo[],
+): Promise<StartedPod> {
+  const {ledger, removeTree} = options;
   const {uid} = pod.metadata;
   const call = options.signal ? {signal: options.signal} : {};
   const proceed = (step: string) => {
@@ -90,12 +93,12 @@ async function startSteps(node: NodeParts, pod: Pod, options: StartPodOptions, u
   const taken = wantsUserNamespace(pod) ? ledger.acquire(uid, {bound: options.bound ?? false}) : undefined;
   const block = taken?.block;
   // What was there before belongs to an earlier start of this pod, which may still run.
-  if (taken?.fresh) undo.push({what: 'id block', run: () => releaseUnused(node, uid)});
+  if (taken?.fresh) undo.push({what: 'id block', run: () => releaseUnused(runtime, ledger, uid)});
 
   const podDir = ledger.podDir(uid);
   const hasFolders = pod.spec.volumes.some((volume) => volume.kind === 'emptyDir');
   if (hasFolders && claimVolumes(podDir)) {
-    undo.push({what: 'volumes', run: () => removeVolumes(podDir, node.removeTree)});
+    undo.push({what: 'volumes', run: () => removeVolumes(podDir, removeTree)});
   }
   const hostPathOf = makeVolumes(pod, podDir);
   const configOf = (container: PodContainer) =>
@@ -168,7 +171,7 @@ async function endSandbox(runtime: RuntimeService, podSandboxId: string): Promis
 }
 
 /** Releases a block, unless the runtime still knows a sandbox that may use it (one it failed to clean up after itself). */
-async function releaseUnused({runtime, ledger}: NodeParts, uid: string): Promise<void> {
+async function releaseUnused(runtime: RuntimeService, ledger: NodeParts['ledger'], uid: string): Promise<void> {
   const {items} = await runtime.listPodSandbox({filter: {labelSelector: {'io.kubernetes.pod.uid': uid}}});
   const [sandbox] = items;
   if (sandbox)
@@ -207,16 +210,16 @@ async function undoAll(pod: Pod, undo: readonly Undo[], error: unknown): Promise
  * Every container is tried; the first failure is thrown at the end. Source: kubernetes kuberuntime_manager.go killPodWithSyncResult.
  */
 export async function stopPod(
-  node: Pick<NodeParts, 'runtime'>,
+  runtime: RuntimeService,
   started: StartedPod,
   options: {/** Seconds; the spec's by default. */ readonly gracePeriod?: number; readonly signal?: AbortSignal} = {},
 ): Promise<void> {
   const timeout = options.gracePeriod ?? started.pod.spec.terminationGracePeriodSeconds;
   const call = options.signal ? {signal: options.signal} : {};
   const stops = await Promise.allSettled(
-    started.containers.map(({id}) => node.runtime.stopContainer({containerId: id, timeout}, call)),
+    started.containers.map(({id}) => runtime.stopContainer({containerId: id, timeout}, call)),
   );
-  await node.runtime.stopPodSandbox({podSandboxId: started.podSandboxId}, call);
+  await runtime.stopPodSandbox({podSandboxId: started.podSandboxId}, call);
   for (const stop of stops) if (stop.status === 'rejected') throw stop.reason;
 }
 
@@ -224,14 +227,14 @@ export async function stopPod(
  * Removes a stopped pod: containers, sandbox, folders, and its block last, when nothing can run in it any more.
  * On an error the rest is kept and a second call goes on; the block is then still reserved.
  */
-export async function removePod(node: NodeParts, started: StartedPod): Promise<void> {
-  const {runtime, ledger} = node;
+export async function removePod(runtime: RuntimeService, started: StartedPod, node: NodeParts): Promise<void> {
+  const {ledger, removeTree} = node;
   for (const {id} of [...started.initContainers, ...started.containers].reverse()) {
     await runtime.removeContainer({containerId: id});
   }
   await runtime.removePodSandbox({podSandboxId: started.podSandboxId});
   const {uid} = started.pod.metadata;
-  await removeVolumes(ledger.podDir(uid), node.removeTree);
+  await removeVolumes(ledger.podDir(uid), removeTree);
   if (started.block) ledger.release(uid);
 }
 

@@ -58,6 +58,7 @@ export function parseTrees(text: string, file: string): Tree[] {
 }
 
 function compose(text: string, lines: LineCounter, builder: TreeBuilder): Iterable<AnyDocument> {
+  lines.addNewLine(0);
   const parser = new Parser(lines.addNewLine);
   const tokens = [];
   for (const lexeme of new Lexer().lex(text)) {
