@@ -54,13 +54,19 @@ function flagsOf(options: CommandOptions): Flag[] {
   });
 }
 
-/** The words that a command's own first word can be. */
-function wordsOf({name, usage}: CompletionCommand): {
-  readonly kind: 'pod' | 'words' | 'none';
+interface CommandWords {
+  readonly kind: 'pod' | 'file' | 'words' | 'none';
   readonly words: readonly string[];
-} {
-  if (name === 'completion') return {kind: 'words', words: shells};
-  return {kind: /\bpods?\b/.test(usage) ? 'pod' : 'none', words: []};
+  /** Whether words after the first are of the same kind. */
+  readonly repeats: boolean;
+}
+
+/** What the words of a command can be, by its usage line. */
+function wordsOf({name, usage}: CompletionCommand): CommandWords {
+  const repeats = usage.includes('..');
+  if (name === 'completion') return {kind: 'words', words: shells, repeats};
+  const kind = /\bpods?\b/.test(usage) ? 'pod' : /\bfiles?\b/.test(usage) ? 'file' : 'none';
+  return {kind, words: [], repeats};
 }
 
 const quoted = (text: string) => `'${text.replaceAll("'", String.raw`'\''`)}'`;
@@ -69,71 +75,84 @@ function spell({name, short}: Flag): string[] {
   return [`--${name}`, ...(short === undefined ? [] : [`-${short}`])];
 }
 
+const podNames = '"$(subroot pods -q 2>/dev/null)"';
+
 function bashScript(commands: readonly CompletionCommand[], globals: CommandOptions): string {
   const globalFlags = flagsOf(globals);
-  const all = [...globalFlags, ...commands.flatMap(({options}) => flagsOf(options))];
-  const valueCase = uniqueBySpelling(all).map((flag) => {
-    const pattern = spell(flag).join('|');
-    const reply = {
-      choice: `COMPREPLY=($(compgen -W ${quoted((flag.choices ?? []).join(' '))} -- "$cur"))`,
-      file: 'COMPREPLY=($(compgen -f -- "$cur"))',
-      pod: 'COMPREPLY=($(compgen -W "$(subroot pods -q 2>/dev/null)" -- "$cur"))',
-      text: 'COMPREPLY=()',
-      nothing: '',
-    }[flag.takes];
-    return `    ${pattern}) ${reply}; return ;;`;
+  const valueFlags = (flags: readonly Flag[]) =>
+    flags
+      .filter(({takes}) => takes !== 'nothing')
+      .flatMap(spell)
+      .join(' ');
+  const setup = commands.map(({name, options}) => {
+    const flags = flagsOf(options);
+    return `      ${name}) flags=${quoted(flags.flatMap(spell).join(' '))} values+=${quoted(`${valueFlags(flags)} `)} ;;`;
   });
-  const flagCase = commands.map(
-    ({name, options}) => `    ${name}) flags=${quoted(flagsOf(options).flatMap(spell).join(' '))} ;;`,
-  );
-  const wordCase = commands.flatMap((command) => {
-    const {kind, words} = wordsOf(command);
+  const values = [
+    ...globalFlags.flatMap((flag) => bashValue('*', flag)),
+    ...commands.flatMap(({name, options}) => flagsOf(options).flatMap((flag) => bashValue(name, flag))),
+  ];
+  const words = commands.flatMap((command) => {
+    const {kind, words: list, repeats} = wordsOf(command);
     if (kind === 'none') return [];
-    const list = kind === 'pod' ? '"$(subroot pods -q 2>/dev/null)"' : quoted(words.join(' '));
-    return [`    ${command.name}) COMPREPLY=($(compgen -W ${list} -- "$cur")) ;;`];
+    const reply = {pod: bashReply(podNames), file: BASH_FILES, words: bashReply(quoted(list.join(' ')))}[kind];
+    return [`    ${command.name}) ${repeats ? '' : '((count == 0)) && '}${reply} ;;`];
   });
-  const valueFlags = globalFlags.filter(({takes}) => takes !== 'nothing').flatMap(spell);
   return `# bash completion of subroot; made by \`subroot completion bash\`
 _subroot() {
-  local cur=\${COMP_WORDS[COMP_CWORD]} prev= command= flags= i
+  local cur=\${COMP_WORDS[COMP_CWORD]} prev= command= flags= word= count=0 i
+  local values=${quoted(` ${valueFlags(globalFlags)} `)}
   ((COMP_CWORD > 0)) && prev=\${COMP_WORDS[COMP_CWORD - 1]}
   # bash breaks words at "=": take \`--flag=value\` as \`--flag value\`
   if [[ $cur == = ]]; then cur=; elif [[ $prev == = ]]; then prev=\${COMP_WORDS[COMP_CWORD - 2]}; fi
   for ((i = 1; i < COMP_CWORD; i++)); do
-    case \${COMP_WORDS[i]} in
-    --) return ;;
-    ${valueFlags.join('|')}) ((i++)); [[ \${COMP_WORDS[i]} == = ]] && ((i++)) ;;
-    -*) ;;
-    *) [[ -z $command ]] && command=\${COMP_WORDS[i]} ;;
-    esac
+    word=\${COMP_WORDS[i]}
+    if [[ $word == -- ]]; then return
+    elif [[ $values == *" $word "* ]]; then ((i++)); [[ \${COMP_WORDS[i]} == = ]] && ((i++))
+    elif [[ $word == -* ]]; then :
+    elif [[ -n $command ]]; then ((count++))
+    else
+      command=$word
+      case $command in
+${setup.join('\n')}
+      esac
+    fi
   done
-  case $prev in
-${valueCase.join('\n')}
+  case $command:$prev in
+${values.join('\n')}
   esac
   if [[ $cur == -* ]]; then
-    case $command in
-${flagCase.join('\n')}
-    esac
     COMPREPLY=($(compgen -W "$flags "${quoted(globalFlags.flatMap(spell).join(' '))} -- "$cur"))
   elif [[ -z $command ]]; then
-    COMPREPLY=($(compgen -W ${quoted(commands.map(({name}) => name).join(' '))} -- "$cur"))
+    ${bashReply(quoted(commands.map(({name}) => name).join(' ')))}
   else
     case $command in
-${wordCase.join('\n')}
+${words.join('\n')}
     esac
   fi
 }
 complete -F _subroot subroot`;
 }
 
-/** Value flags once each; two commands with the same flag share a line (the first one's). */
-function uniqueBySpelling(flags: readonly Flag[]): Flag[] {
-  const seen = new Set<string>();
-  return flags.filter((flag) => {
-    if (flag.takes === 'nothing' || seen.has(flag.name)) return false;
-    seen.add(flag.name);
-    return true;
-  });
+const BASH_FILES = 'COMPREPLY=($(compgen -f -- "$cur")); compopt -o filenames 2>/dev/null';
+
+function bashReply(list: string): string {
+  return `COMPREPLY=($(compgen -W ${list} -- "$cur"))`;
+}
+
+/** The case for the value of a flag of a command (`*`: of every one). */
+function bashValue(command: string, flag: Flag): string[] {
+  if (flag.takes === 'nothing') return [];
+  const pattern = spell(flag)
+    .map((name) => `${command}:${name}`)
+    .join('|');
+  const reply = {
+    choice: bashReply(quoted((flag.choices ?? []).join(' '))),
+    file: BASH_FILES,
+    pod: bashReply(podNames),
+    text: ':',
+  }[flag.takes];
+  return [`    ${pattern}) ${reply}; return ;;`];
 }
 
 function zshFlag(flag: Flag): string {
@@ -155,8 +174,14 @@ function zshFlag(flag: Flag): string {
 function zshScript(commands: readonly CompletionCommand[], globals: CommandOptions): string {
   const globalFlags = flagsOf(globals).map(zshFlag).join(' ');
   const cases = commands.map((command) => {
-    const {kind, words} = wordsOf(command);
-    const word = kind === 'pod' ? " '*:pod:_subroot_pods'" : kind === 'words' ? ` '1:word:(${words.join(' ')})'` : '';
+    const {kind, words, repeats} = wordsOf(command);
+    const at = repeats ? '*' : '1';
+    const word = {
+      pod: ` '${at}:pod:_subroot_pods'`,
+      file: ` '${at}:file:_files'`,
+      words: ` '${at}:word:(${words.join(' ')})'`,
+      none: '',
+    }[kind];
     const own = flagsOf(command.options).map(zshFlag).join(' ');
     return `    ${command.name}) _arguments $globals ${own}${word} ;;`.replaceAll(/ +/g, ' ').replace(/^ /, '    ');
   });
@@ -199,6 +224,7 @@ function fishScript(commands: readonly CompletionCommand[], globals: CommandOpti
     const condition = ` -n '__fish_seen_subcommand_from ${command.name}'`;
     const {kind, words} = wordsOf(command);
     if (kind === 'pod') lines.push(`complete -c subroot${condition} -a '(subroot pods -q 2>/dev/null)'`);
+    if (kind === 'file') lines.push(`complete -c subroot${condition} -F`);
     if (kind === 'words') lines.push(`complete -c subroot${condition} -a ${quoted(words.join(' '))}`);
     for (const flag of flagsOf(command.options)) lines.push(flagLine(flag, condition));
   }

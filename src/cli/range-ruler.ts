@@ -1,6 +1,6 @@
 import {formatRanges, type IdRange, intersect, normalizeRanges} from '../../native-free/index.ts';
 import type {Paint} from './paint.ts';
-import {formatCount, table} from './render.ts';
+import {formatCount, plural, table} from './render.ts';
 
 /** An owner on the ruler, drawn with a letter in the order given. */
 export interface RulerOwner {
@@ -109,7 +109,7 @@ export function drawRuler(owners: readonly RulerOwner[], options: RulerOptions):
     }
   }
   lines.push(
-    `One cell is ${formatCount(grid.idsPerCell)} ids${blocksOf(grid.idsPerCell)}, a row ${formatCount(grid.idsPerCell * cellsPerRow)}.`,
+    `One cell is ${plural(grid.idsPerCell, 'id')}${blocksOf(grid.idsPerCell)}, a row ${formatCount(grid.idsPerCell * cellsPerRow)}.`,
   );
   return lines.join('\n');
 }

@@ -45,8 +45,8 @@ test('ids draws the line, the legend and the pools, plain and within 80 columns'
 
 test('ids --zoom draws that part; --gid draws groups', async (t) => {
   const [zoomed, groups] = await Promise.all([runCli(['ids', '--zoom', '0-1023']), runCli(['ids', '--gid'])]);
-  t.regex(zoomed.stdout, /^User ids 0-1023\n {9}0 \|a/);
-  t.regex(zoomed.stdout, /^One cell is 1 ids, a row 64\.$/m);
+  t.regex(zoomed.stdout, /^User ids 0-1023\n {9}0 \|[a+!]/);
+  t.regex(zoomed.stdout, /^One cell is 1 id, a row 64\.$/m);
   t.regex(groups.stdout, /^Group ids of this machine\n/);
   t.regex(groups.stdout, /^a {2}groups /m);
 });
