@@ -1,22 +1,33 @@
 import {printable} from '../../native-free/errors.ts';
 import type {Step} from '../host/step.ts';
-import type {PodPlan} from '../pod-plan.ts';
+import type {PodPlan} from '../node/pod-plan.ts';
 import type {Output} from './output.ts';
 
 /** What a step is in the words of the man pages, for people who read the plan. */
 function explain(step: Step): string {
   const [name, ...words] = step;
-  const text = words.map(word => (word === '' ? '""' : word.includes('\n') ? `(${word.length} bytes)` : word)).join(' ');
+  const text = words
+    .map((word) => (word === '' ? '""' : word.includes('\n') ? `(${word.length} bytes)` : word))
+    .join(' ');
   return `${name} ${text}`.trimEnd();
 }
 
 /** The whole plan of a pod as text: ids, maps, what is run, every step and mount. */
 export function drawPlan(plan: PodPlan, {paint}: Output): string {
-  const lines = [paint.strong(`pod ${printable(plan.pod)}  (dry run: nothing was made)`), `mode ${plan.mode}: ${printable(plan.reason)}`, ''];
+  const lines = [
+    paint.strong(`pod ${printable(plan.pod)}  (dry run: nothing was made)`),
+    `mode ${plan.mode}: ${printable(plan.reason)}`,
+    '',
+  ];
   if (plan.userNamespace) {
     lines.push(paint.strong('user namespace'));
-    lines.push(`  made as uid ${plan.userNamespace.owner.uid} gid ${plan.userNamespace.owner.gid} (the block's first ids; the real block is picked at random when the pod starts)`);
-    lines.push(`  write /proc/PID/uid_map  "${plan.userNamespace.uidMap}"`, `  write /proc/PID/gid_map  "${plan.userNamespace.gidMap}"`);
+    lines.push(
+      `  made as uid ${plan.userNamespace.owner.uid} gid ${plan.userNamespace.owner.gid} (the block's first ids; the real block is picked at random when the pod starts)`,
+    );
+    lines.push(
+      `  write /proc/PID/uid_map  "${plan.userNamespace.uidMap}"`,
+      `  write /proc/PID/gid_map  "${plan.userNamespace.gidMap}"`,
+    );
   } else lines.push('shares the user namespace of the node');
   for (const argv of plan.tools) lines.push(`  run ${argv.join(' ')}`);
   for (const part of plan.parts) {

@@ -1,6 +1,6 @@
 import {subrootError} from '../../native-free/errors.ts';
-import {findPod} from '../pod-list.ts';
-import {PodView} from '../running-pod.ts';
+import {findPod} from '../node/pod-list.ts';
+import {PodView} from '../node/running-pod.ts';
 import type {Inventory} from '../runtime/inventory.ts';
 
 /** What a word on the command line names: a pod, or one container of a pod. */

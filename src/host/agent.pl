@@ -149,6 +149,7 @@ sub mode_of { return oct $_[0] }
 my %STEP = (
   # namespaces and identity
   joinheld => sub { my ($task, $type, $key) = @_; my $fh = $held{$key} or die {errno => 9, text => "no prepared namespace $key"}; must('setns', fileno $fh, $NS{$type}) },
+  enterpid => sub { my ($task) = @_; must('setns', $task->{pidfd}, $NS{pid}) },
   join => sub { my ($task, $types) = @_; must('setns', $task->{pidfd}, flags($types, \%NS)) },
   unshare => sub { my ($task, $types) = @_; must('unshare', flags($types, \%NS)) },
   creds => sub { my ($task, @ids) = @_; creds(@ids) },
@@ -269,7 +270,7 @@ sub get_window { my ($fh) = @_; my $size = pack 'S4', 0, 0, 0, 0; return ioctl($
 # effect only there); with CLONE_PARENT the child is the supervisor's, and this process is no more.
 sub run_steps {
   my ($task, $steps, $status) = @_;
-  my $index = -1;
+  my $index = @$steps && $steps->[0][0] eq 'enterpid' ? -3 : -1;    # the agent's own two steps are not the plan's
   my $proc = sys('openat', -100, '/proc', 0x280000) // -1;    # O_PATH | O_CLOEXEC
   my %env;
   my $ok = eval {
@@ -383,6 +384,13 @@ sub loop {
 
 # ── supervising one program ─────────────────────────────────────────────────────────────────────────────────────────────────
 
+my ($own_pidns, $returns);
+sub may_return {
+  return $returns if defined $returns;
+  open $own_pidns, '<', '/proc/self/ns/pid' or check(0);
+  return $returns = defined sys('setns', fileno $own_pidns, $NS{pid}) ? 1 : 0;
+}
+
 # Options: log=FILE  exitfile=FILE  socket=DIR  stdin=1  stdinonce=1  tty=1  fifo=DIR  owner=UID:GID  in=PID:START  detached=1
 sub launch {
   my ($id, $option, $steps) = @_;
@@ -418,11 +426,13 @@ sub launch {
   if ($option->{log}) { open $t->{log}, '>>', $option->{log} or check(0); chmod 0640, $option->{log} }
   if ($option->{socket}) { listen_for_clients($t) }
 
-  open my $own_pidns, '<', '/proc/self/ns/pid' or check(0);
-  must('setns', $t->{pidfd}, $NS{pid}) if $t->{pidfd};
+  # Only a child is born into another pid namespace. Root of the machine goes there and back for the moment of the fork; root of an
+  # outer namespace cannot come back, so its child goes and forks once more.
+  my $borrow = $t->{pidfd} && may_return();
+  must('setns', $t->{pidfd}, $NS{pid}) if $borrow;
   my $pid = fork;
   my $fork_error = $! + 0;
-  if (!defined $pid || $pid) { must('setns', fileno $own_pidns, $NS{pid}) if $t->{pidfd} }
+  if (!defined $pid || $pid) { must('setns', fileno $own_pidns, $NS{pid}) if $borrow }
   if (!defined $pid) { $! = $fork_error; check(0) }
   if (!$pid) {
     plain_signals();
@@ -441,6 +451,7 @@ sub launch {
       for my $n (0 .. 2) { sys('dup3', fileno $null, $n, 0) unless $taken{$n} }
     }
     sys('dup3', fileno $_->[1], $_->[0], 0) for @ends;
+    unshift @$steps, ['enterpid'], ['fork'] if $t->{pidfd} && !$borrow;
     # A handle that stays open here would keep another program's stream or the requests alive until the exec.
     run_steps($t, $steps, $status_w);
   }
@@ -803,9 +814,10 @@ sub serve {
   event('agent', 'up', $$, start_time($$));
   loop(sub { $ended });
   $events = undef;
-  my @pids = map { $_->{pid} || $_->{first} } grep { $bound{$_->{id}} } values %task;
-  kill 'KILL', @pids;
-  waitpid $_, 0 for @pids;
+  my %left = map { ($_->{pid} || $_->{first}) => 1 } grep { $bound{$_->{id}} } values %task;
+  kill 'KILL', keys %left;
+  # In any order: a pod's pid 1 is gone only when all that ran below it has been waited for.
+  while (%left) { my $pid = waitpid -1, 0; last if $pid < 0; delete $left{$pid} }
   remove_tree($_) for sort { length $b <=> length $a } keys %leftovers;
   quit(0);
 }
@@ -823,6 +835,23 @@ sub enter_outer {
   my $groups = $1;
   eval { creds(0, 0, $groups); 1 } or do { event('agent', 'fail', 'creds', $@->{errno}, encode($@->{text})); exit 1 };
   exec $^X, $0, 'serve', $arch or exit 1;
+}
+
+# Root of an outer namespace that is there already: that of a pod which lives in it.
+sub join_outer {
+  my ($pid, $start, $groups) = @_;
+  eval { hop($pid, $start, $groups eq '-' ? '-' : ''); 1 } or do { my $e = ref $@ ? $@ : {errno => 0, text => "$@"}; event('agent', 'fail', 'setns', $e->{errno}, encode($e->{text})); exit 1 };
+  exec $^X, $0, 'serve', $arch or exit 1;
+}
+# From the owner's namespace into the outer one that the pod's namespace is a child of.
+sub hop {
+  my ($pid, $start, $groups) = @_;
+  my $pidfd = pidfd_of($pid, $start);
+  open my $ns, '<', "/proc/$pid/ns/user" or check(0);
+  my $parent = must('ioctl', fileno $ns, 0xb702);    # NS_GET_PARENT
+  must('setns', $parent, $NS{user});
+  creds(0, 0, $groups);
+  fd_close($_) for $pidfd, $parent;
 }
 
 # ── once ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -859,16 +888,7 @@ sub once {
     if (-t STDOUT && open $screen, '>', '/proc/self/fd/1') { nonblocking($screen) } else { $screen = undef }
   }
   my $ok = eval {
-    if ($option->{hop}) {    # from the owner's namespace into the outer one that the pod's namespace is a child of
-      my ($pid, $start) = split /:/, $option->{hop};
-      my $pidfd = pidfd_of($pid, $start);
-      open my $ns, '<', "/proc/$pid/ns/user" or check(0);
-      my $parent = must('ioctl', fileno $ns, 0xb702);    # NS_GET_PARENT
-      must('setns', $parent, $NS{user});
-      creds(0, 0, $option->{hopgroups});
-      fd_close($pidfd);
-    }
-    must('prctl', 1, $SIG_NUMBER{HUP});    # when who started us is killed, as when a terminal is closed
+    hop(split(/:/, $option->{hop}), $option->{hopgroups}) if $option->{hop};
     my $pass_on = sub { my ($number) = @_; kill $number, $t->{pid} || $t->{first} if $t };
     $on_signal{$_} = $pass_on for 1, 15;    # HUP, TERM
     $on_signal{28} = sub { set_window($t->{master}, get_window(\*STDIN)) if $t && $t->{master} } if $option->{tty};    # WINCH
@@ -922,5 +942,6 @@ sub once {
 
 if ($mode eq 'serve') { serve() }
 elsif ($mode eq 'outer') { enter_outer() }
+elsif ($mode eq 'join') { join_outer(@rest) }
 elsif ($mode eq 'once') { once($rest[0]) }
-else { die "usage: agent.pl serve|outer|once ARCH [FILE]\n" }
+else { die "usage: agent.pl serve|outer|join|once ARCH [WORD…]\n" }

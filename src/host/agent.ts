@@ -8,9 +8,10 @@ import type {Step} from './step.ts';
 import {decodeWord, encodeRequest} from './words.ts';
 
 /** The agent's script: beside the bundle when published, beside this file in development. */
-export const agentScript = ['./agent.pl', '../agent.pl']
-  .map(path => fileURLToPath(new URL(path, import.meta.url)))
-  .find(path => existsSync(path)) ?? fileURLToPath(new URL('./agent.pl', import.meta.url));
+export const agentScript =
+  ['./agent.pl', '../agent.pl']
+    .map((path) => fileURLToPath(new URL(path, import.meta.url)))
+    .find((path) => existsSync(path)) ?? fileURLToPath(new URL('./agent.pl', import.meta.url));
 
 const errnoNames = new Map<number, string>(Object.entries(constants.errno).map(([name, number]) => [number, name]));
 /** `EPERM` of 1; `E0` stands for "no errno". */
@@ -51,8 +52,21 @@ export interface Launched extends ProcessIdentity {
   readonly exited: Promise<ProgramExit>;
 }
 
-/** How an agent becomes the root it needs: as we are, or as root of an outer namespace mapped by `map(pid)`. */
-export type AgentEntry = {readonly kind: 'direct'} | {readonly kind: 'outer'; readonly map: (pid: number) => Promise<{keepGroups: boolean}>};
+/**
+ * How an agent becomes the root it needs: as we are, as root of a new outer namespace mapped by `map(pid)`, or as root of the outer
+ * namespace that a pod's holder lives in.
+ */
+export type AgentEntry =
+  | {readonly kind: 'direct'}
+  | {readonly kind: 'outer'; readonly map: (pid: number) => Promise<{keepGroups: boolean}>}
+  | {readonly kind: 'join'; readonly holder: ProcessIdentity; readonly groups: '' | '-'};
+
+function argvOf(entry: AgentEntry): string[] {
+  if (entry.kind === 'outer') return ['outer', process.arch];
+  if (entry.kind === 'join')
+    return ['join', process.arch, String(entry.holder.pid), entry.holder.startTime, entry.groups];
+  return ['serve', process.arch];
+}
 
 interface Pending {
   onEvent(event: string, words: readonly string[]): void;
@@ -73,6 +87,7 @@ export class Agent {
   #next = 0;
   #stderr = '';
   #ended = false;
+  #missing = false;
   #expected = 1;
   readonly closed: Promise<void>;
   pid = 0;
@@ -84,17 +99,17 @@ export class Agent {
     });
     child.stdout?.setEncoding('utf8').on('data', (text: string) => this.#read(text));
     child.stdin?.on('error', () => {});
-    this.closed = new Promise(resolve => {
-      child.on('error', error => this.#fail(error, resolve));
+    this.closed = new Promise((resolve) => {
+      child.on('error', (error) => this.#fail(error, resolve));
       child.on('close', () => this.#fail(undefined, resolve));
     });
   }
 
   /** Starts an agent. Errors: SUBROOT_PERL_MISSING, SUBROOT_AGENT_FAILED, and what `entry.map` throws. */
   static async start(entry: AgentEntry, options: {perl?: string} = {}): Promise<Agent> {
-    const child = spawn(options.perl ?? 'perl', [agentScript, entry.kind === 'outer' ? 'outer' : 'serve', process.arch], {
+    const child = spawn(options.perl ?? 'perl', [agentScript, ...argvOf(entry)], {
       stdio: ['pipe', 'pipe', 'pipe'],
-      env: {PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C'},
+      env: {PATH: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C'},
       cwd: '/',
     });
     const agent = new Agent(child);
@@ -109,7 +124,8 @@ export class Agent {
     if (this.#expected === 0 || (this.#expected === 1 && change === 1)) {
       const verb = this.#expected === 0 ? 'unref' : 'ref';
       this.#child[verb]();
-      for (const stream of [this.#child.stdin, this.#child.stdout, this.#child.stderr]) (stream as unknown as Partial<Socket> | null)?.[verb]?.();
+      for (const stream of [this.#child.stdin, this.#child.stdout, this.#child.stderr])
+        (stream as unknown as Partial<Socket> | null)?.[verb]?.();
     }
   }
 
@@ -121,11 +137,15 @@ export class Agent {
             this.pid = Number(words[0]);
             resolve();
           } else if (event === 'map' && entry.kind === 'outer') {
-            entry.map(Number(words[0])).then(({keepGroups}) => this.#child.stdin?.write(`go ${keepGroups ? '-' : '%'}\n`), (error: unknown) => {
-              reject(error instanceof Error ? error : new Error(String(error)));
-              this.close().catch(() => {});
-            });
-          } else if (event === 'fail') reject(new AgentFailure(-1, errnoName(Number(words[1])), `${words[0]}: ${decodeWord(words[2] ?? '%')}`));
+            entry.map(Number(words[0])).then(
+              ({keepGroups}) => this.#child.stdin?.write(`go ${keepGroups ? '-' : '%'}\n`),
+              (error: unknown) => {
+                reject(error instanceof Error ? error : new Error(String(error)));
+                this.close().catch(() => {});
+              },
+            );
+          } else if (event === 'fail')
+            reject(new AgentFailure(-1, errnoName(Number(words[1])), `${words[0]}: ${decodeWord(words[2] ?? '%')}`));
           else if (event === 'closed') reject(this.#gone());
         },
       });
@@ -134,11 +154,13 @@ export class Agent {
   }
 
   #gone(): Error {
+    if (this.#missing) return subrootError('SUBROOT_PERL_MISSING', {tried: process.env.PATH ?? ''});
     return subrootError('SUBROOT_AGENT_FAILED', {what: this.#stderr.trim() || 'it ended'});
   }
 
   #fail(error: Error | undefined, resolve: () => void): void {
     if (error) this.#stderr += error.message;
+    this.#missing = (error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT';
     this.#ended = true;
     for (const pending of [...this.#pending.values()]) pending.onEvent('closed', []);
     this.#pending.clear();
@@ -185,9 +207,13 @@ export class Agent {
    * plan's `whoami` instead: what the steps before it made is ready, the exec is still to come.
    * `options` are the agent's (log, exitfile, socket, fifo, …). Throws AgentFailure with the index of the step that failed.
    */
-  launch(options: Readonly<Record<string, string>>, steps: readonly Step[], until: 'pid' | 'exec' = 'exec'): Promise<Launched & {id: string}> {
+  launch(
+    options: Readonly<Record<string, string>>,
+    steps: readonly Step[],
+    until: 'pid' | 'exec' = 'exec',
+  ): Promise<Launched & {id: string}> {
     let settleExit: (exit: ProgramExit) => void = () => {};
-    const exited = new Promise<ProgramExit>(resolve => {
+    const exited = new Promise<ProgramExit>((resolve) => {
       settleExit = resolve;
     });
     return new Promise((resolve, reject) => {
@@ -198,27 +224,31 @@ export class Agent {
         starting = false;
       };
       this.#expect(1);
-      const id = this.#send(['start', ...Object.entries(options).map(([key, value]) => `${key}=${value}`)], steps, (event, words) => {
-        if (event === 'pid') {
-          identity = {pid: Number(words[0]), startTime: words[1] ?? ''};
-          if (until === 'pid') {
+      const id = this.#send(
+        ['start', ...Object.entries(options).map(([key, value]) => `${key}=${value}`)],
+        steps,
+        (event, words) => {
+          if (event === 'pid') {
+            identity = {pid: Number(words[0]), startTime: words[1] ?? ''};
+            if (until === 'pid') {
+              started();
+              resolve({id, ...identity, exited});
+            }
+          } else if (event === 'ready') {
             started();
-            resolve({id, ...identity, exited});
+            if (identity) resolve({id, ...identity, exited});
+            if (options.detached) this.#pending.delete(id);
+          } else if (event === 'exit') {
+            this.#pending.delete(id);
+            settleExit({exitCode: Number(words[0]), signal: Number(words[1]), finishedAt: BigInt(words[2] ?? 0)});
+          } else {
+            started();
+            this.#pending.delete(id);
+            reject(event === 'fail' ? failureOf(words) : this.#gone());
+            settleExit({exitCode: 255, signal: 0, finishedAt: 0n});
           }
-        } else if (event === 'ready') {
-          started();
-          if (identity) resolve({id, ...identity, exited});
-          if (options['detached']) this.#pending.delete(id);
-        } else if (event === 'exit') {
-          this.#pending.delete(id);
-          settleExit({exitCode: Number(words[0]), signal: Number(words[1]), finishedAt: BigInt(words[2] ?? 0)});
-        } else {
-          started();
-          this.#pending.delete(id);
-          reject(event === 'fail' ? failureOf(words) : this.#gone());
-          settleExit({exitCode: 255, signal: 0, finishedAt: 0n});
-        }
-      });
+        },
+      );
     });
   }
 
@@ -235,7 +265,7 @@ export class Agent {
   /** Ends the agent: everything bound to it is killed and its leftovers are removed. Resolves when it is gone. */
   async close(): Promise<void> {
     if (!this.#ended) {
-      this.#child.ref();
+      this.#expect(1);
       this.#child.stdin?.end();
     }
     await this.closed;

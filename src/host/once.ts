@@ -20,7 +20,11 @@ export interface OnceProgram {
  * Writes a plan for `agent.pl once` and answers the argv that runs it. The plan travels in a file, so that it works the same under
  * a pipe, a terminal and script(1). Its mode is 0600; the agent removes it when it has read it or, with a terminal, started it.
  */
-export function prepareOnce(folder: string, options: Readonly<Record<string, string>>, steps: readonly Step[]): OnceProgram {
+export function prepareOnce(
+  folder: string,
+  options: Readonly<Record<string, string>>,
+  steps: readonly Step[],
+): OnceProgram {
   const file = join(folder, `plan-${randomBytes(8).toString('hex')}`);
   const words = ['once', 'start', ...Object.entries(options).map(([key, value]) => `${key}=${value}`)];
   writeFileSync(file, encodeRequest(words, steps), {mode: 0o600});

@@ -1,4 +1,4 @@
-import {openSync, readFileSync, readlinkSync, closeSync, readSync} from 'node:fs';
+import {closeSync, openSync, readFileSync, readlinkSync, readSync} from 'node:fs';
 
 const buffer = Buffer.allocUnsafe(4096);
 
@@ -52,7 +52,10 @@ export function readIdMapText(pid: number | 'self', file: 'uid_map' | 'gid_map')
 }
 
 /** `user:[4026531837]` and the like, or undefined when we may not look or it is gone. */
-export function namespaceOf(pid: number | 'self', type: 'user' | 'mnt' | 'pid' | 'net' | 'ipc' | 'uts' | 'cgroup'): string | undefined {
+export function namespaceOf(
+  pid: number | 'self',
+  type: 'user' | 'mnt' | 'pid' | 'net' | 'ipc' | 'uts' | 'cgroup',
+): string | undefined {
   try {
     return readlinkSync(`/proc/${pid}/ns/${type}`);
   } catch {

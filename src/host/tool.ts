@@ -12,7 +12,11 @@ export interface ToolResult {
  * Runs a tool of this machine to its end and answers how it ended; never through a shell. execa is loaded on first use: it costs
  * more than most commands take.
  */
-export async function runTool(file: string, args: readonly string[], options: {input?: string; timeoutMs?: number} = {}): Promise<ToolResult> {
+export async function runTool(
+  file: string,
+  args: readonly string[],
+  options: {input?: string; timeoutMs?: number} = {},
+): Promise<ToolResult> {
   const {execa} = await import('execa');
   const result = await execa(file, args, {
     reject: false,
@@ -34,7 +38,11 @@ export async function requireTool(file: string, args: readonly string[], install
   const result = await runTool(file, args);
   if (result.missing) throw subrootError('SUBROOT_TOOL_MISSING', {tool: file, install});
   if (result.exitCode !== 0) {
-    throw subrootError('SUBROOT_TOOL_FAILED', {tool: [file, ...args].join(' '), exitCode: result.exitCode, output: (result.stderr || result.stdout).trim() || 'it said nothing'});
+    throw subrootError('SUBROOT_TOOL_FAILED', {
+      tool: [file, ...args].join(' '),
+      exitCode: result.exitCode,
+      output: (result.stderr || result.stdout).trim() || 'it said nothing',
+    });
   }
   return result.stdout;
 }

@@ -34,6 +34,6 @@ export function decodeWord(word: string): string {
 
 /** One request line: the head words, then each step after a bare `;`. */
 export function encodeRequest(head: readonly string[], steps: readonly (readonly string[])[]): string {
-  const parts = [head, ...steps].map(words => words.map(encodeWord).join(' '));
+  const parts = [head, ...steps].map((words) => words.map(encodeWord).join(' '));
   return `${parts.join(' ; ')}\n`;
 }

@@ -50,7 +50,7 @@ export class AttachConnection {
         else if (type === frameType.exit) exitCode = bytes[0];
       }
     });
-    this.ended = new Promise(resolve => {
+    this.ended = new Promise((resolve) => {
       socket.on('close', () => resolve(exitCode));
       socket.on('error', () => resolve(exitCode));
     });
@@ -64,7 +64,15 @@ export class AttachConnection {
       const socket = connect(`/proc/self/fd/${fd}/attach.sock`);
       await new Promise<void>((resolve, reject) => {
         socket.once('connect', () => resolve());
-        socket.once('error', error => reject(subrootError('SUBROOT_ATTACH_FAILED', {folder, errno: (error as NodeJS.ErrnoException).code ?? 'EIO'}, error)));
+        socket.once('error', (error) =>
+          reject(
+            subrootError(
+              'SUBROOT_ATTACH_FAILED',
+              {folder, errno: (error as NodeJS.ErrnoException).code ?? 'EIO'},
+              error,
+            ),
+          ),
+        );
       });
       return new AttachConnection(socket, handlers);
     } finally {

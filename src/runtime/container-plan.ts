@@ -63,7 +63,9 @@ export function planProgram(program: ProgramIdentity, groups: '' | '-', argv: re
     ['umask', '0022'],
     ['chdir', program.cwd],
     ['bounding', bounding],
-    ...(isRoot && program.gid === 0 && wanted === '' ? [] : ([['creds', String(program.uid), String(program.gid), groups === '-' ? '-' : wanted]] satisfies Step[])),
+    ...(isRoot && program.gid === 0 && wanted === ''
+      ? []
+      : ([['creds', String(program.uid), String(program.gid), groups === '-' ? '-' : wanted]] satisfies Step[])),
     ['capabilities', isRoot ? bounding : none, none, none],
     ...(program.noNewPrivs ? ([['nonewprivs']] satisfies Step[]) : []),
     ...program.env.map(([name, value]): Step => ['env', name, value]),
@@ -73,7 +75,12 @@ export function planProgram(program: ProgramIdentity, groups: '' | '-', argv: re
 
 function holdRoot(root: RootSource): Step[] {
   if (root.kind === 'directory') return [['tree', 'image', root.path, root.idmapped ? 'rec,ro,idmap=pod' : 'rec,ro']];
-  return [...holdUserland(root.userland), ...(root.alternatives === undefined ? [] : ([['tree', 'alternatives', root.alternatives, 'ro,nosuid,nodev']] satisfies Step[]))];
+  return [
+    ...holdUserland(root.userland),
+    ...(root.alternatives === undefined
+      ? []
+      : ([['tree', 'alternatives', root.alternatives, 'ro,nosuid,nodev']] satisfies Step[])),
+  ];
 }
 
 /** The root itself, attached and pivoted into; all later paths are resolved inside it, so that no link of an image leads out. */
@@ -93,7 +100,16 @@ function placeRoot(root: RootSource): Step[] {
     ['mkdir', `${scratch}/work`, '0755'],
     ['mkdir', `${scratch}/root`, '0755'],
     ['attach', 'image', `${scratch}/lower`],
-    ['fs', 'root', 'overlay', 'nodev', `lowerdir=${scratch}/lower`, `upperdir=${scratch}/upper`, `workdir=${scratch}/work`, 'userxattr'],
+    [
+      'fs',
+      'root',
+      'overlay',
+      'nodev',
+      `lowerdir=${scratch}/lower`,
+      `upperdir=${scratch}/upper`,
+      `workdir=${scratch}/work`,
+      'userxattr',
+    ],
     ['attach', 'root', `${scratch}/root`],
   ];
 }
@@ -122,13 +138,21 @@ function fillHostRoot(root: RootSource & {kind: 'host'}): Step[] {
 
 /** The plan of a container's init: namespaces of its own, the pod's others, the OCI default mounts, and the program. */
 export function planContainer(input: ContainerPlanInput): Step[] {
-  const needsIdmap = (input.root.kind === 'directory' && input.root.idmapped) || input.mounts.some(mount => mount.idmapped);
+  const needsIdmap =
+    (input.root.kind === 'directory' && input.root.idmapped) || input.mounts.some((mount) => mount.idmapped);
   const pivotTarget = input.root.kind === 'host' ? rootMountPoint : `${rootMountPoint}/root`;
   return [
     ...(needsIdmap ? ([['openuserns', 'pod', String(input.holderPid)]] satisfies Step[]) : []),
     ...holdRoot(input.root),
     ...deviceNodes.map((name): Step => ['tree', `dev:${name}`, `/dev/${name}`, 'nosuid,noexec']),
-    ...input.mounts.map((mount, index): Step => ['tree', `mount:${index}`, mount.hostPath, ['rec', ...(mount.readonly ? ['ro'] : []), ...(mount.idmapped ? ['idmap=pod'] : [])].join(',')]),
+    ...input.mounts.map(
+      (mount, index): Step => [
+        'tree',
+        `mount:${index}`,
+        mount.hostPath,
+        ['rec', ...(mount.readonly ? ['ro'] : []), ...(mount.idmapped ? ['idmap=pod'] : [])].join(','),
+      ],
+    ),
     ['podtree', 'shm', '/dev/shm'],
     ['join', input.hasUserns ? 'user,net,ipc,uts' : 'net,ipc,uts'],
     ...(input.hasUserns ? ([['creds', '0', '0', input.groups]] satisfies Step[]) : []),
@@ -180,7 +204,9 @@ export function planContainer(input: ContainerPlanInput): Step[] {
       ]),
     ...input.readonlyPaths.map((path): Step => ['readonly', path]),
     ...input.maskedPaths.map((path): Step => ['mask', path]),
-    ...(input.terminal ? ([['terminal', String(input.program.uid), input.ttyGroup ? '5' : '0', '24', '80', '1']] satisfies Step[]) : []),
+    ...(input.terminal
+      ? ([['terminal', String(input.program.uid), input.ttyGroup ? '5' : '0', '24', '80', '1']] satisfies Step[])
+      : []),
     ['mkdirs', input.program.cwd, '0755'],
     ...(input.readonlyRoot ? ([['mount', '', '/', '', 'bind,remount,ro,nodev', '']] satisfies Step[]) : []),
     ...planProgram(input.program, input.groups, input.argv),

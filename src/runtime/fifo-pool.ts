@@ -28,7 +28,13 @@ export class FifoPool {
   #make(count: number): Promise<void> {
     const folders = Array.from({length: count}, () => join(this.#root, `${process.pid}-${this.#next++}`));
     for (const folder of folders) mkdirSync(folder, {mode: 0o700});
-    return Promise.all([this.#agent.request('leftover', folders), this.#agent.request('fifos', folders.flatMap(folder => [`${folder}/out`, `${folder}/err`]))]).then(() => {
+    return Promise.all([
+      this.#agent.request('leftover', folders),
+      this.#agent.request(
+        'fifos',
+        folders.flatMap((folder) => [`${folder}/out`, `${folder}/err`]),
+      ),
+    ]).then(() => {
       this.#ready.push(...folders);
     });
   }
@@ -80,7 +86,7 @@ function openStreams(folder: string, limit: number, agent: Agent): ProgramStream
     const fd = openSync(join(folder, name), constants.O_RDONLY | constants.O_NONBLOCK);
     const socket = new Socket({fd, readable: true, writable: false});
     const chunks: Uint8Array[] = [];
-    const ended = new Promise<void>(resolve => {
+    const ended = new Promise<void>((resolve) => {
       socket.on('data', (chunk: Buffer) => {
         const kept = chunk.subarray(0, Math.max(0, left));
         left -= kept.length;

@@ -53,7 +53,12 @@ export class Inventory {
   }
 
   isReady(record: SandboxRecord): boolean {
-    return record.holder !== undefined && record.stopped !== true && record.bootId === bootId() && isProcessAlive(record.holder);
+    return (
+      record.holder !== undefined &&
+      record.stopped !== true &&
+      record.bootId === bootId() &&
+      isProcessAlive(record.holder)
+    );
   }
 
   describeSandbox(record: SandboxRecord): PodSandbox {
@@ -68,28 +73,44 @@ export class Inventory {
     };
   }
 
-  async podSandboxStatus(request: {podSandboxId: string; verbose?: boolean}): Promise<{status: PodSandboxStatus; info: Record<string, string>}> {
+  async podSandboxStatus(request: {
+    podSandboxId: string;
+    verbose?: boolean;
+  }): Promise<{status: PodSandboxStatus; info: Record<string, string>}> {
     const record = this.requireSandbox(request.podSandboxId);
-    const options = record.config.linux?.securityContext?.namespaceOptions ?? {network: 'POD', pid: 'CONTAINER', ipc: 'POD'};
+    const options = record.config.linux?.securityContext?.namespaceOptions ?? {
+      network: 'POD',
+      pid: 'CONTAINER',
+      ipc: 'POD',
+    };
     const status = {...this.describeSandbox(record), network: {ip: ''}, linux: {namespaces: {options}}};
-    const info = request.verbose ? {info: JSON.stringify({pid: record.holder?.pid, startTime: record.holder?.startTime, mode: record.mode, bound: record.boundTo !== undefined})} : {};
+    const info = request.verbose
+      ? {
+          info: JSON.stringify({
+            pid: record.holder?.pid,
+            startTime: record.holder?.startTime,
+            mode: record.mode,
+            bound: record.boundTo !== undefined,
+          }),
+        }
+      : {};
     return {status, info};
   }
 
   async listPodSandbox(request: {filter?: PodSandboxFilter} = {}): Promise<{items: PodSandbox[]}> {
     const {filter = {}} = request;
     const items = this.readableSandboxes()
-      .filter(record => !filter.id || record.id.startsWith(filter.id))
-      .filter(record => matchesLabels(record.config.labels, filter.labelSelector))
-      .map(record => this.describeSandbox(record))
-      .filter(item => !filter.state || item.state === filter.state)
+      .filter((record) => !filter.id || record.id.startsWith(filter.id))
+      .filter((record) => matchesLabels(record.config.labels, filter.labelSelector))
+      .map((record) => this.describeSandbox(record))
+      .filter((item) => !filter.state || item.state === filter.state)
       .sort((a, b) => Number(b.createdAt - a.createdAt));
     return {items};
   }
 
   /** Every sandbox whose record can be read; a damaged one is `gc`'s to set aside and never hides the others. */
   readableSandboxes(): SandboxRecord[] {
-    return this.store.sandboxIds().flatMap(id => {
+    return this.store.sandboxIds().flatMap((id) => {
       try {
         return this.store.readSandbox(id) ?? [];
       } catch {
@@ -99,11 +120,11 @@ export class Inventory {
   }
 
   containersOf(sandboxId: string): ContainerRecord[] {
-    return this.readableContainers().filter(record => record.sandboxId === sandboxId);
+    return this.readableContainers().filter((record) => record.sandboxId === sandboxId);
   }
 
   readableContainers(): ContainerRecord[] {
-    return this.store.containerIds().flatMap(id => {
+    return this.store.containerIds().flatMap((id) => {
       try {
         return this.store.readContainer(id) ?? [];
       } catch {
@@ -130,7 +151,10 @@ export class Inventory {
     return isProcessAlive(record.init) ? 'CONTAINER_RUNNING' : 'CONTAINER_EXITED';
   }
 
-  async containerStatus(request: {containerId: string; verbose?: boolean}): Promise<{status: ContainerStatus; info: Record<string, string>}> {
+  async containerStatus(request: {
+    containerId: string;
+    verbose?: boolean;
+  }): Promise<{status: ContainerStatus; info: Record<string, string>}> {
     const record = this.requireContainer(request.containerId);
     const state = this.stateOf(record);
     const exit = this.store.readExit(record.id);
@@ -155,30 +179,51 @@ export class Inventory {
       annotations: record.config.annotations ?? {},
       mounts: record.config.mounts ?? [],
       logPath: record.logPath,
-      ...(program ? {user: {linux: {uid: program.uid, gid: program.gid, supplementalGroups: [program.gid, ...program.groups.filter(group => group !== program.gid)]}}} : {}),
+      ...(program
+        ? {
+            user: {
+              linux: {
+                uid: program.uid,
+                gid: program.gid,
+                supplementalGroups: [program.gid, ...program.groups.filter((group) => group !== program.gid)],
+              },
+            },
+          }
+        : {}),
     };
-    const info = request.verbose ? {info: JSON.stringify({pid: record.init?.pid, startTime: record.init?.startTime, sandboxID: record.sandboxId, argv: record.argv})} : {};
+    const info = request.verbose
+      ? {
+          info: JSON.stringify({
+            pid: record.init?.pid,
+            startTime: record.init?.startTime,
+            sandboxID: record.sandboxId,
+            argv: record.argv,
+          }),
+        }
+      : {};
     return {status, info};
   }
 
   async listContainers(request: {filter?: ContainerFilter} = {}): Promise<{containers: Container[]}> {
     const {filter = {}} = request;
     const containers = this.readableContainers()
-      .filter(record => !filter.id || record.id.startsWith(filter.id))
-      .filter(record => !filter.podSandboxId || record.sandboxId.startsWith(filter.podSandboxId))
-      .filter(record => matchesLabels(record.config.labels, filter.labelSelector))
-      .map((record): Container => ({
-        id: record.id,
-        podSandboxId: record.sandboxId,
-        metadata: record.config.metadata,
-        image: record.config.image,
-        imageRef: record.config.image.image,
-        state: this.stateOf(record),
-        createdAt: BigInt(record.createdAt),
-        labels: record.config.labels ?? {},
-        annotations: record.config.annotations ?? {},
-      }))
-      .filter(item => !filter.state || item.state === filter.state)
+      .filter((record) => !filter.id || record.id.startsWith(filter.id))
+      .filter((record) => !filter.podSandboxId || record.sandboxId.startsWith(filter.podSandboxId))
+      .filter((record) => matchesLabels(record.config.labels, filter.labelSelector))
+      .map(
+        (record): Container => ({
+          id: record.id,
+          podSandboxId: record.sandboxId,
+          metadata: record.config.metadata,
+          image: record.config.image,
+          imageRef: record.config.image.image,
+          state: this.stateOf(record),
+          createdAt: BigInt(record.createdAt),
+          labels: record.config.labels ?? {},
+          annotations: record.config.annotations ?? {},
+        }),
+      )
+      .filter((item) => !filter.state || item.state === filter.state)
       .sort((a, b) => Number(b.createdAt - a.createdAt));
     return {containers};
   }
@@ -187,7 +232,14 @@ export class Inventory {
     const record = this.requireContainer(ref);
     const state = this.stateOf(record);
     if (state !== 'CONTAINER_RUNNING' || !record.init) {
-      throw subrootError('SUBROOT_WRONG_STATE', {kind: 'container', id: record.id.slice(0, 13), state: state.slice('CONTAINER_'.length), verb, needed: 'RUNNING', mend: 'see why with `subroot logs` and `subroot inspect`'});
+      throw subrootError('SUBROOT_WRONG_STATE', {
+        kind: 'container',
+        id: record.id.slice(0, 13),
+        state: state.slice('CONTAINER_'.length),
+        verb,
+        needed: 'RUNNING',
+        mend: 'see why with `subroot logs` and `subroot inspect`',
+      });
     }
     return {record, sandbox: this.requireSandbox(record.sandboxId), init: record.init};
   }
@@ -201,7 +253,13 @@ export class Inventory {
     // As containerd does; without it readline and curses take the terminal for a dumb one.
     if (options.terminal && !env.has('TERM')) env.set('TERM', 'xterm');
     for (const [name, value] of Object.entries(options.env ?? {})) env.set(name, value);
-    const program: ProgramIdentity = {...own, uid: options.uid ?? own.uid, gid: options.gid ?? own.gid, cwd: options.cwd ?? own.cwd, env: [...env]};
+    const program: ProgramIdentity = {
+      ...own,
+      uid: options.uid ?? own.uid,
+      gid: options.gid ?? own.gid,
+      cwd: options.cwd ?? own.cwd,
+      env: [...env],
+    };
     const mappings = mappingsOf(sandbox.config);
     const steps = planExec({
       hasUserns: mappings !== undefined,
@@ -223,12 +281,18 @@ export class Inventory {
   /** The folder of a container's attach socket, for those who attach. Throws unless it runs. */
   attachFolder(containerId: string): {folder: string; tty: boolean; stdin: boolean} {
     const {record} = this.requireRunning(containerId, 'Attach');
-    return {folder: this.store.containerFolder(record.id), tty: record.config.tty ?? false, stdin: record.config.stdin ?? false};
+    return {
+      folder: this.store.containerFolder(record.id),
+      tty: record.config.tty ?? false,
+      stdin: record.config.stdin ?? false,
+    };
   }
-
 }
 
-function matchesLabels(labels: Readonly<Record<string, string>> | undefined, selector: Readonly<Record<string, string>> | undefined): boolean {
+function matchesLabels(
+  labels: Readonly<Record<string, string>> | undefined,
+  selector: Readonly<Record<string, string>> | undefined,
+): boolean {
   return Object.entries(selector ?? {}).every(([key, value]) => labels?.[key] === value);
 }
 
@@ -236,7 +300,13 @@ function matchesLabels(labels: Readonly<Record<string, string>> | undefined, sel
 function uniquePrefix(ref: string, ids: readonly string[], kind: string): string | undefined {
   if (ref === '') throw subrootError('SUBROOT_CONFIG_INVALID', {field: `${kind}_id`, why: 'it is empty'});
   if (ref.length === 64) return ids.includes(ref) ? ref : undefined;
-  const matches = ids.filter(id => id.startsWith(ref));
-  if (matches.length > 1) throw subrootError('SUBROOT_AMBIGUOUS', {ref, count: matches.length, kind, matches: matches.map(id => id.slice(0, 13)).join(', ')});
+  const matches = ids.filter((id) => id.startsWith(ref));
+  if (matches.length > 1)
+    throw subrootError('SUBROOT_AMBIGUOUS', {
+      ref,
+      count: matches.length,
+      kind,
+      matches: matches.map((id) => id.slice(0, 13)).join(', '),
+    });
   return matches[0];
 }

@@ -26,5 +26,5 @@ export function readLog(path: string): LogRecord[] {
   } catch {
     return [];
   }
-  return text.split('\n').flatMap(line => parseLogLine(line) ?? []);
+  return text.split('\n').flatMap((line) => parseLogLine(line) ?? []);
 }

@@ -15,7 +15,8 @@ export interface PodMappings {
 export function requireMappings(options: NamespaceOption | undefined): PodMappings | undefined {
   const userns = options?.usernsOptions;
   if (userns === undefined) return undefined;
-  const refuse = (why: string) => subrootError('SUBROOT_CONFIG_INVALID', {field: 'namespace_options.userns_options', why});
+  const refuse = (why: string) =>
+    subrootError('SUBROOT_CONFIG_INVALID', {field: 'namespace_options.userns_options', why});
   if (userns.mode === 'NODE') {
     if (userns.uids.length > 0 || userns.gids.length > 0) throw refuse('mode NODE takes no mappings');
     return undefined;
@@ -30,7 +31,8 @@ export function requireMappings(options: NamespaceOption | undefined): PodMappin
       if (containerId !== 0) throw refuse(`${kind} must map container id 0, not start at ${containerId}`);
       if (!Number.isInteger(length) || length < 1) throw refuse(`${kind} has length ${length}`);
       // Checked here because the kernel folds numbers past 2^32 and would install host root.
-      if (!Number.isInteger(hostId) || hostId < 0 || hostId + length > 4_294_967_295) throw refuse(`${kind} reaches past 4294967294: ${hostId} + ${length}`);
+      if (!Number.isInteger(hostId) || hostId < 0 || hostId + length > 4_294_967_295)
+        throw refuse(`${kind} reaches past 4294967294: ${hostId} + ${length}`);
     }
   }
   const [uids] = userns.uids;

@@ -1,4 +1,9 @@
-import {type CapabilityName, capabilityNames, defaultCapabilities, parseCapabilities} from '../../native-free/capability.ts';
+import {
+  type CapabilityName,
+  capabilityNames,
+  defaultCapabilities,
+  parseCapabilities,
+} from '../../native-free/capability.ts';
 import type {ContainerConfig} from '../../native-free/cri.ts';
 import {subrootError} from '../../native-free/errors.ts';
 import type {ProgramIdentity} from './container-plan.ts';
@@ -16,9 +21,13 @@ export function programOf(config: ContainerConfig, sandbox: SandboxRecord): Prog
   const drop = parseCapabilities(context?.capabilities?.dropCapabilities ?? []);
   const add = parseCapabilities(context?.capabilities?.addCapabilities ?? []);
   const unknown = [...drop.unknown, ...add.unknown];
-  if (unknown.length > 0) throw subrootError('SUBROOT_CONFIG_INVALID', {field: 'capabilities', why: `there is no capability ${unknown.join(', ')}`});
+  if (unknown.length > 0)
+    throw subrootError('SUBROOT_CONFIG_INVALID', {
+      field: 'capabilities',
+      why: `there is no capability ${unknown.join(', ')}`,
+    });
   const base: ReadonlySet<CapabilityName> = context?.privileged ? new Set(capabilityNames) : defaultCapabilities;
-  const bounding = new Set([...base].filter(name => !drop.capabilities.has(name)));
+  const bounding = new Set([...base].filter((name) => !drop.capabilities.has(name)));
   for (const name of add.capabilities) bounding.add(name);
   const uid = context?.runAsUser?.value ?? 0;
   const gid = context?.runAsGroup?.value ?? 0;
@@ -27,7 +36,11 @@ export function programOf(config: ContainerConfig, sandbox: SandboxRecord): Prog
     ['run_as_user', uid, mappings?.uids.length],
     ['run_as_group', gid, mappings?.gids.length],
   ] as const) {
-    if (length !== undefined && id >= length) throw subrootError('SUBROOT_CONFIG_INVALID', {field, why: `id ${id} is not in the pod's map, which has ids 0 to ${length - 1}`});
+    if (length !== undefined && id >= length)
+      throw subrootError('SUBROOT_CONFIG_INVALID', {
+        field,
+        why: `id ${id} is not in the pod's map, which has ids 0 to ${length - 1}`,
+      });
   }
   const env = new Map<string, string>([
     ['PATH', defaultPath],
@@ -36,7 +49,15 @@ export function programOf(config: ContainerConfig, sandbox: SandboxRecord): Prog
   ]);
   if (config.tty) env.set('TERM', 'xterm');
   for (const {key, value} of config.envs ?? []) env.set(key, value);
-  return {uid, gid, groups: context?.supplementalGroups ?? [], bounding, noNewPrivs: context?.noNewPrivs ?? true, cwd: config.workingDir || '/', env: [...env]};
+  return {
+    uid,
+    gid,
+    groups: context?.supplementalGroups ?? [],
+    bounding,
+    noNewPrivs: context?.noNewPrivs ?? true,
+    cwd: config.workingDir || '/',
+    env: [...env],
+  };
 }
 
 export function hostnameOf({config}: SandboxRecord): string {

@@ -1,23 +1,27 @@
 import {randomBytes} from 'node:crypto';
-import {existsSync, mkdirSync, readFileSync, statSync} from 'node:fs';
-import {dirname, isAbsolute, join} from 'node:path';
+import {existsSync, mkdirSync, readFileSync} from 'node:fs';
+import {dirname, join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
-import type {CallOptions, ContainerConfig, ExecSyncResponse, IDMapping, Mount, PodSandboxConfig, RuntimeService} from '../../native-free/cri.ts';
+import type {
+  CallOptions,
+  ContainerConfig,
+  ExecSyncResponse,
+  IDMapping,
+  PodSandboxConfig,
+  RuntimeService,
+} from '../../native-free/cri.ts';
 import {SubrootError, subrootError} from '../../native-free/errors.ts';
-import {type Agent, AgentFailure, agentScript, type Launched, type ProcessIdentity, type ProgramExit} from '../host/agent.ts';
+import {type Agent, AgentFailure, type Launched, type ProcessIdentity, type ProgramExit} from '../host/agent.ts';
 import {bootId, isProcessAlive, startTimeOf} from '../host/proc.ts';
 import type {Step} from '../host/step.ts';
 import type {Mode, ModeSetup} from '../userns/mode.ts';
-import {type PlannedMount, planContainer, type RootSource} from './container-plan.ts';
-import {builtinEtc, hostsFile, resolvFile} from './etc-files.ts';
 import {FifoPool} from './fifo-pool.ts';
 import {Inventory} from './inventory.ts';
 import {mappingsOf, mappingText, type PodMappings, requireMappings} from './mappings.ts';
-import {hostnameOf, ownerOf, programOf} from './program.ts';
-import {planSandbox} from './sandbox-plan.ts';
+import {argvOf, Planner, planMount, requireImage} from './planner.ts';
+import {ownerOf, programOf} from './program.ts';
 import {type ContainerRecord, type SandboxRecord, StateStore} from './state-store.ts';
 import {explainStep} from './step-failure.ts';
-import {readAlternatives, readUserland, type UserlandEntry} from './userland.ts';
 
 export interface RuntimeOptions {
   readonly root: string;
@@ -27,9 +31,6 @@ export interface RuntimeOptions {
   readonly lifetime: 'bound' | 'detached';
 }
 
-/** What OCI runtimes hide and protect when the request does not say. */
-export const defaultMaskedPaths = ['/proc/acpi', '/proc/asound', '/proc/interrupts', '/proc/kcore', '/proc/keys', '/proc/latency_stats', '/proc/sched_debug', '/proc/scsi', '/proc/timer_list', '/proc/timer_stats', '/sys/devices/virtual/powercap', '/sys/firmware'];
-export const defaultReadonlyPaths = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
 /** The sum of what ExecSync keeps, a little under gRPC's usual 16 MiB message. */
 const execSyncLimit = 15 * 1024 * 1024;
 
@@ -50,17 +51,16 @@ interface LiveContainer {
 export class Runtime implements RuntimeService {
   readonly store: StateStore;
   readonly inventory: Inventory;
+  readonly planner: Planner;
   readonly setup: ModeSetup;
   readonly agent: Agent;
   readonly lifetime: 'bound' | 'detached';
   readonly #self: ProcessIdentity;
-  readonly #userland: readonly UserlandEntry[];
-  readonly #cgroup2: boolean;
   readonly #prepared = new Map<string, string>();
   readonly #warm = new Map<string, {holder: Launched}>();
   readonly #live = new Map<string, LiveContainer>();
   readonly #fifos: FifoPool;
-  #alternatives: Promise<string | undefined> | undefined;
+  #alternatives: Promise<void> | undefined;
   #nextKey = 0;
 
   constructor(options: RuntimeOptions) {
@@ -70,8 +70,7 @@ export class Runtime implements RuntimeService {
     this.agent = options.agent;
     this.lifetime = options.lifetime;
     this.#self = {pid: process.pid, startTime: startTimeOf(process.pid) ?? ''};
-    this.#userland = readUserland();
-    this.#cgroup2 = readFileSync('/proc/self/mountinfo', 'latin1').includes(' - cgroup2 ');
+    this.planner = new Planner(options.root);
     this.#fifos = new FifoPool(this.agent, join(options.root, 'fifos'));
   }
 
@@ -107,42 +106,47 @@ export class Runtime implements RuntimeService {
   async #makeUserns(uids: IDMapping, gids: IDMapping): Promise<string> {
     const key = `k${this.#nextKey++}`;
     try {
-      await this.agent.request('userns', [key, String(uids.hostId), String(gids.hostId), this.setup.groups, mappingText([uids]), mappingText([gids])]);
+      await this.agent.request('userns', [
+        key,
+        String(uids.hostId),
+        String(gids.hostId),
+        this.setup.groups,
+        mappingText([uids]),
+        mappingText([gids]),
+      ]);
     } catch (error) {
       if (!(error instanceof AgentFailure)) throw error;
-      if (error.errno === 'ENOSPC') throw subrootError('SUBROOT_USERNS_LIMIT', {limit: readSysctl('user/max_user_namespaces'), errno: error.errno}, error);
-      throw subrootError('SUBROOT_IDMAP_REFUSED', {map: mappingText([uids]), file: 'uid_map, gid_map', errno: `${error.errno}, ${error.text}`}, error);
+      if (error.errno === 'ENOSPC')
+        throw subrootError(
+          'SUBROOT_USERNS_LIMIT',
+          {limit: readSysctl('user/max_user_namespaces'), errno: error.errno},
+          error,
+        );
+      throw subrootError(
+        'SUBROOT_IDMAP_REFUSED',
+        {map: mappingText([uids]), file: 'uid_map, gid_map', errno: `${error.errno}, ${error.text}`},
+        error,
+      );
     }
     return key;
-  }
-
-  /** The command that executes plans here. */
-  get agentArgv(): readonly string[] {
-    return ['perl', agentScript, 'serve', process.arch];
-  }
-
-  /** The steps that a sandbox and its containers would be made with; nothing is made. */
-  async plan(config: PodSandboxConfig, containers: readonly ContainerConfig[]): Promise<{steps: Step[]; containerSteps: Step[][]}> {
-    const mappings = mappingsOf(config);
-    const sandbox: SandboxRecord = {id: '', config, runtimeHandler: '', mode: this.setup.mode, createdAt: '0', bootId: ''};
-    const steps = this.#sandboxSteps(mappings && 'pod', config.hostname || config.metadata.name);
-    const containerSteps = containers.map(container =>
-      this.#containerSteps({id: '', sandboxId: '', config: container, logPath: '', createdAt: '0', argv: [...(container.command ?? []), ...(container.args ?? [])]}, sandbox, 0, readAlternatives().length > 0 ? this.#alternativesPath : undefined, mount => ({...mount, readonly: mount.readonly ?? false, isDirectory: true, idmapped: (mount.uidMappings?.length ?? 0) > 0})),
-    );
-    return {steps, containerSteps};
   }
 
   // ── sandboxes
 
   #sandboxSteps(usernsKey: string | undefined, hostname: string): Step[] {
-    return planSandbox({userland: this.#userland, usernsKey, hostname, groups: this.setup.groups, bound: this.lifetime === 'bound'});
+    return this.planner.sandbox({usernsKey, hostname, groups: this.setup.groups, bound: this.lifetime === 'bound'});
   }
 
   #holderOptions(): Record<string, string> {
     return this.lifetime === 'bound' ? {} : {detached: '1', unsupervised: '1'};
   }
 
-  async #launch(options: Record<string, string>, steps: readonly Step[], action: string, until: 'pid' | 'exec'): Promise<Launched & {id: string}> {
+  async #launch(
+    options: Record<string, string>,
+    steps: readonly Step[],
+    action: string,
+    until: 'pid' | 'exec',
+  ): Promise<Launched & {id: string}> {
     try {
       return await this.agent.launch(options, steps, until);
     } catch (error) {
@@ -150,22 +154,40 @@ export class Runtime implements RuntimeService {
     }
   }
 
-  async runPodSandbox(request: {config: PodSandboxConfig; runtimeHandler?: string}, options: CallOptions = {}): Promise<{podSandboxId: string}> {
+  async runPodSandbox(
+    request: {config: PodSandboxConfig; runtimeHandler?: string},
+    options: CallOptions = {},
+  ): Promise<{podSandboxId: string}> {
     const {config} = request;
     const handler = request.runtimeHandler ?? '';
-    if (handler !== '' && handler !== 'subroot') throw subrootError('SUBROOT_CONFIG_INVALID', {field: 'runtime_handler', why: `the handler ${handler} is not known; there is "" and "subroot"`});
+    if (handler !== '' && handler !== 'subroot')
+      throw subrootError('SUBROOT_CONFIG_INVALID', {
+        field: 'runtime_handler',
+        why: `the handler ${handler} is not known; there is "" and "subroot"`,
+      });
     const {metadata} = config;
-    for (const field of ['name', 'namespace', 'uid'] as const) if (!metadata?.[field]) throw subrootError('SUBROOT_CONFIG_INVALID', {field: `metadata.${field}`, why: 'it is empty'});
+    for (const field of ['name', 'namespace', 'uid'] as const)
+      if (!metadata?.[field])
+        throw subrootError('SUBROOT_CONFIG_INVALID', {field: `metadata.${field}`, why: 'it is empty'});
     const namespaces = config.linux?.securityContext?.namespaceOptions;
     const mappings = requireMappings(namespaces);
-    for (const [field, mode] of Object.entries({network: namespaces?.network, ipc: namespaces?.ipc, pid: namespaces?.pid})) {
-      if (mode === 'NODE') throw subrootError('SUBROOT_CONFIG_INVALID', {field: `namespace_options.${field}`, why: 'namespaces of the node cannot be shared yet'});
+    for (const [field, mode] of Object.entries({
+      network: namespaces?.network,
+      ipc: namespaces?.ipc,
+      pid: namespaces?.pid,
+    })) {
+      if (mode === 'NODE')
+        throw subrootError('SUBROOT_CONFIG_INVALID', {
+          field: `namespace_options.${field}`,
+          why: 'namespaces of the node cannot be shared yet',
+        });
     }
     throwIfAborted(options.signal, `starting sandbox ${metadata.name}`);
 
     const id = randomBytes(32).toString('hex');
     const key = sandboxKey(config);
     this.#reserve('sandbox', key, id);
+    this.trace(this.store.namePath('sandbox', key), this.store.sandboxFolder(id));
     let holder: Launched | undefined;
     try {
       const hostname = config.hostname || metadata.name;
@@ -193,7 +215,13 @@ export class Runtime implements RuntimeService {
   }
 
   async #startHolder(mappings: PodMappings | undefined, hostname: string, name: string): Promise<Launched> {
-    if (mappings === undefined) return await this.#launch(this.#holderOptions(), this.#sandboxSteps(undefined, hostname), `start sandbox ${name}`, 'pid');
+    if (mappings === undefined)
+      return await this.#launch(
+        this.#holderOptions(),
+        this.#sandboxSteps(undefined, hostname),
+        `start sandbox ${name}`,
+        'pid',
+      );
     const text = this.#mapKey(mappings.uids, mappings.gids);
     const warm = this.#warm.get(text);
     if (warm) {
@@ -204,20 +232,40 @@ export class Runtime implements RuntimeService {
     const key = this.#prepared.get(text) ?? (await this.#makeUserns(mappings.uids, mappings.gids));
     this.#prepared.delete(text);
     try {
-      return await this.#launch(this.#holderOptions(), this.#sandboxSteps(key, hostname), `start sandbox ${name}`, 'pid');
+      return await this.#launch(
+        this.#holderOptions(),
+        this.#sandboxSteps(key, hostname),
+        `start sandbox ${name}`,
+        'pid',
+      );
     } finally {
       this.agent.request('drop', [key]).catch(() => {});
     }
+  }
+
+  /** Paths that the agent removes if we are killed: a bound pod leaves no file behind either. */
+  trace(...paths: string[]): void {
+    if (this.lifetime === 'bound') this.agent.request('leftover', paths).catch(() => {});
+  }
+
+  /** Paths that are gone, or somebody else's from now on. */
+  untrace(...paths: string[]): void {
+    if (this.lifetime === 'bound') this.agent.request('keep', paths).catch(() => {});
   }
 
   #reserve(kind: 'sandbox' | 'container', name: string, id: string): void {
     for (let attempt = 0; ; attempt++) {
       const holder = this.store.reserveName(kind, name, id);
       if (holder === undefined) return;
-      const known = kind === 'sandbox' ? existsSync(this.store.sandboxFolder(holder)) : existsSync(this.store.containerFolder(holder));
+      const known =
+        kind === 'sandbox'
+          ? existsSync(this.store.sandboxFolder(holder))
+          : existsSync(this.store.containerFolder(holder));
       // A name whose owner died between taking it and making its folder is free after a moment; a folder means it is taken.
       if (known || attempt === 1) {
-        throw kind === 'sandbox' ? subrootError('SUBROOT_SANDBOX_NAME_TAKEN', {name, id: holder.slice(0, 13)}) : subrootError('SUBROOT_CONTAINER_NAME_TAKEN', {name, id: holder.slice(0, 13)});
+        throw kind === 'sandbox'
+          ? subrootError('SUBROOT_SANDBOX_NAME_TAKEN', {name, id: holder.slice(0, 13)})
+          : subrootError('SUBROOT_CONTAINER_NAME_TAKEN', {name, id: holder.slice(0, 13)});
       }
       this.store.releaseName(kind, name, holder);
     }
@@ -230,7 +278,9 @@ export class Runtime implements RuntimeService {
     if (record.holder && record.bootId === bootId() && record.stopped !== true) {
       await this.#kill(record.holder, 9);
       // Every container's init is in a pid namespace below the holder's: the kernel has killed them with it.
-      const running = this.inventory.containersOf(record.id).filter((container) => container.init && !this.store.readExit(container.id));
+      const running = this.inventory
+        .containersOf(record.id)
+        .filter((container) => container.init && !this.store.readExit(container.id));
       for (const container of running) await this.#untilExited(container, 2_000);
     }
     if (record.stopped !== true) this.store.writeSandbox({...record, stopped: true});
@@ -241,8 +291,10 @@ export class Runtime implements RuntimeService {
     if (!record) return;
     await this.stopPodSandbox({podSandboxId: record.id}, options);
     for (const container of this.inventory.containersOf(record.id)) this.#forgetContainer(container);
+    const key = sandboxKey(record.config);
     this.store.removeSandbox(record.id);
-    this.store.releaseName('sandbox', sandboxKey(record.config), record.id);
+    this.store.releaseName('sandbox', key, record.id);
+    this.untrace(this.store.namePath('sandbox', key), this.store.sandboxFolder(record.id));
   }
 
   // ── what is
@@ -265,22 +317,34 @@ export class Runtime implements RuntimeService {
 
   // ── containers
 
-  async createContainer(request: {podSandboxId: string; config: ContainerConfig; sandboxConfig: PodSandboxConfig}, options: CallOptions = {}): Promise<{containerId: string}> {
+  async createContainer(
+    request: {podSandboxId: string; config: ContainerConfig; sandboxConfig: PodSandboxConfig},
+    options: CallOptions = {},
+  ): Promise<{containerId: string}> {
     const {config} = request;
     const sandbox = this.inventory.requireSandbox(request.podSandboxId);
-    if (!this.inventory.isReady(sandbox)) throw subrootError('SUBROOT_WRONG_STATE', {kind: 'sandbox', id: sandbox.id.slice(0, 13), state: 'NOTREADY', verb: 'CreateContainer', needed: 'READY', mend: 'remove it and run the pod anew'});
-    if (!config.metadata?.name) throw subrootError('SUBROOT_CONFIG_INVALID', {field: 'metadata.name', why: 'it is empty'});
+    if (!this.inventory.isReady(sandbox))
+      throw subrootError('SUBROOT_WRONG_STATE', {
+        kind: 'sandbox',
+        id: sandbox.id.slice(0, 13),
+        state: 'NOTREADY',
+        verb: 'CreateContainer',
+        needed: 'READY',
+        mend: 'remove it and run the pod anew',
+      });
+    if (!config.metadata?.name)
+      throw subrootError('SUBROOT_CONFIG_INVALID', {field: 'metadata.name', why: 'it is empty'});
     throwIfAborted(options.signal, `creating container ${config.metadata.name}`);
     this.#requireSameUserns(sandbox, config);
-    this.#requireRoot(config);
-    const argv = [...(config.command ?? []), ...(config.args ?? [])];
-    if (argv.length === 0) throw subrootError('SUBROOT_CONFIG_INVALID', {field: 'command', why: 'neither the container nor its image names a program (the image `host` has no entrypoint)'});
+    requireImage(config);
+    const argv = argvOf(config);
     programOf(config, sandbox);
-    for (const mount of config.mounts ?? []) this.#planMount(mount);
+    for (const mount of config.mounts ?? []) planMount(mount);
 
     const id = randomBytes(32).toString('hex');
     const key = `${sandbox.id}/${config.metadata.name}/${config.metadata.attempt}`;
     this.#reserve('container', key, id);
+    this.trace(this.store.namePath('container', key), this.store.containerFolder(id));
     try {
       const logDirectory = sandbox.config.logDirectory;
       const logPath = logDirectory && config.logPath ? join(logDirectory, config.logPath) : '';
@@ -298,104 +362,48 @@ export class Runtime implements RuntimeService {
     const own = requireMappings(config.linux?.securityContext?.namespaceOptions);
     const pod = mappingsOf(sandbox.config);
     if (config.linux?.securityContext?.namespaceOptions && JSON.stringify(own) !== JSON.stringify(pod)) {
-      throw subrootError('SUBROOT_CONFIG_INVALID', {field: 'namespace_options.userns_options', why: 'it differs from that of the sandbox; all containers of a pod share one user namespace'});
+      throw subrootError('SUBROOT_CONFIG_INVALID', {
+        field: 'namespace_options.userns_options',
+        why: 'it differs from that of the sandbox; all containers of a pod share one user namespace',
+      });
     }
   }
 
-  #requireRoot(config: ContainerConfig): void {
-    const {image} = config.image;
-    if (image === 'host') return;
-    if (!isAbsolute(image)) throw subrootError('SUBROOT_IMAGE_UNKNOWN', {image: config.image.userSpecifiedImage ?? image, why: 'it is neither `host` nor the full path of a folder'});
-    let isFolder: boolean;
-    try {
-      isFolder = statSync(image).isDirectory();
-    } catch {
-      throw subrootError('SUBROOT_IMAGE_UNKNOWN', {image, why: 'there is nothing at that path'});
-    }
-    if (!isFolder) throw subrootError('SUBROOT_IMAGE_UNKNOWN', {image, why: 'it is not a folder'});
-  }
-
-  #planMount(mount: Mount): PlannedMount {
-    if (!isAbsolute(mount.containerPath)) throw subrootError('SUBROOT_CONFIG_INVALID', {field: 'mounts.container_path', why: `${mount.containerPath} is not a full path`});
-    let isDirectory: boolean;
-    try {
-      isDirectory = statSync(mount.hostPath).isDirectory();
-    } catch {
-      throw subrootError('SUBROOT_CONFIG_INVALID', {field: 'mounts.host_path', why: `there is nothing at ${mount.hostPath}`});
-    }
-    return {hostPath: mount.hostPath, containerPath: mount.containerPath, readonly: mount.readonly ?? false, isDirectory, idmapped: (mount.uidMappings?.length ?? 0) > 0};
-  }
-
-  /** Where the agent keeps the links of /etc/alternatives, on a tmpfs of its own mount namespace. */
-  get #alternativesPath(): string {
-    return join(this.store.root, 'alternatives');
-  }
-
-  /** One folder of links per node for the image `host`, made on first use in the agent's own mount namespace. */
-  #alternativesFolder(): Promise<string | undefined> {
+  /** Makes the links of /etc/alternatives once per agent, on a tmpfs of the agent's own mount namespace. */
+  #makeAlternatives(): Promise<void> {
     this.#alternatives ??= (async () => {
-      const links = readAlternatives();
-      if (links.length === 0) return undefined;
-      const folder = this.#alternativesPath;
+      const {alternatives} = this.planner;
+      if (!alternatives) return;
+      const {folder, links} = alternatives;
       mkdirSync(folder, {recursive: true, mode: 0o755});
       const steps: Step[] = [
         ['mount', 'tmpfs', folder, 'tmpfs', 'nosuid,nodev,noexec', 'mode=0755'],
         ...links.map(([name, target]): Step => ['symlink', target, `${folder}/${name}`]),
       ];
       await this.agent.request('local', [], steps);
-      return folder;
     })();
     return this.#alternatives;
-  }
-
-  #containerSteps(record: ContainerRecord, sandbox: SandboxRecord, holderPid: number, alternatives: string | undefined, planMount: (mount: Mount) => PlannedMount): Step[] {
-    const {config} = record;
-    const context = config.linux?.securityContext;
-    const mappings = mappingsOf(sandbox.config);
-    const pid = sandbox.config.linux?.securityContext?.namespaceOptions?.pid ?? 'CONTAINER';
-    const hostname = hostnameOf(sandbox);
-    const root: RootSource =
-      config.image.image === 'host'
-        ? {kind: 'host', userland: this.#userland, alternatives}
-        : {kind: 'directory', path: config.image.image, idmapped: mappings !== undefined && this.setup.mode === 'host'};
-    const etc: Record<string, string> = {
-      ...(root.kind === 'host' ? builtinEtc : {}),
-      '/etc/hostname': `${hostname}\n`,
-      '/etc/hosts': hostsFile(hostname),
-      '/etc/resolv.conf': resolvFile(sandbox.config.dnsConfig),
-    };
-    const mounts = (config.mounts ?? []).map(planMount);
-    for (const {containerPath} of mounts) delete etc[containerPath];
-    return planContainer({
-      root,
-      holderPid,
-      hasUserns: mappings !== undefined,
-      groups: this.setup.groups,
-      ownPid: pid !== 'POD',
-      cgroup2: this.#cgroup2,
-      ttyGroup: mappings === undefined || mappings.gids.length > 5,
-      etc,
-      mounts,
-      maskedPaths: context?.privileged ? [] : (context?.maskedPaths ?? defaultMaskedPaths),
-      readonlyPaths: context?.privileged ? [] : (context?.readonlyPaths ?? defaultReadonlyPaths),
-      readonlyRoot: context?.readonlyRootfs ?? false,
-      terminal: config.tty ?? false,
-      program: programOf(config, sandbox),
-      argv: record.argv,
-    });
   }
 
   async startContainer(request: {containerId: string}, options: CallOptions = {}): Promise<void> {
     const record = this.inventory.requireContainer(request.containerId);
     const state = this.inventory.stateOf(record);
-    const wrong = (needed: string, actual: string) => subrootError('SUBROOT_WRONG_STATE', {kind: 'container', id: record.id.slice(0, 13), state: actual, verb: 'StartContainer', needed, mend: 'make a new container; one is started once'});
+    const wrong = (needed: string, actual: string) =>
+      subrootError('SUBROOT_WRONG_STATE', {
+        kind: 'container',
+        id: record.id.slice(0, 13),
+        state: actual,
+        verb: 'StartContainer',
+        needed,
+        mend: 'make a new container; one is started once',
+      });
     if (state !== 'CONTAINER_CREATED') throw wrong('CREATED', state.slice('CONTAINER_'.length));
     throwIfAborted(options.signal, `starting container ${record.config.metadata.name}`);
     const sandbox = this.inventory.requireSandbox(record.sandboxId);
     const {holder} = sandbox;
     if (!holder || !this.inventory.isReady(sandbox)) throw wrong('in a READY sandbox', 'in a NOTREADY sandbox');
-    const alternatives = record.config.image.image === 'host' ? await this.#alternativesFolder() : undefined;
-    const steps = this.#containerSteps(record, sandbox, holder.pid, alternatives, mount => this.#planMount(mount));
+    if (record.config.image.image === 'host') await this.#makeAlternatives();
+    const steps = this.planner.container(record.config, sandbox, holder.pid);
     const folder = this.store.containerFolder(record.id);
     const launchOptions: Record<string, string> = {
       in: `${holder.pid}:${holder.startTime}`,
@@ -409,14 +417,26 @@ export class Runtime implements RuntimeService {
       ...(this.lifetime === 'detached' ? {detached: '1'} : {}),
     };
     try {
-      const launched = await this.#launch(launchOptions, steps, `start container ${record.config.metadata.name}`, 'exec');
-      this.store.writeContainer({...record, startedAt: nowNs(), init: {pid: launched.pid, startTime: launched.startTime}});
+      const launched = await this.#launch(
+        launchOptions,
+        steps,
+        `start container ${record.config.metadata.name}`,
+        'exec',
+      );
+      this.store.writeContainer({
+        ...record,
+        startedAt: nowNs(),
+        init: {pid: launched.pid, startTime: launched.startTime},
+      });
       if (this.lifetime === 'bound') {
         const live: LiveContainer = {launched, exit: undefined};
         this.#live.set(record.id, live);
-        launched.exited.then(exit => {
-          live.exit = exit;
-        }, () => {});
+        launched.exited.then(
+          (exit) => {
+            live.exit = exit;
+          },
+          () => {},
+        );
       }
     } catch (error) {
       const message = error instanceof SubrootError ? error.shortMessage : String(error);
@@ -426,12 +446,16 @@ export class Runtime implements RuntimeService {
   }
 
   async #kill(target: ProcessIdentity, signal: number): Promise<void> {
-    try {
-      await this.agent.request('kill', [String(target.pid), target.startTime, String(signal)]);
-    } catch (error) {
-      if (!(error instanceof AgentFailure) || error.errno !== 'ESRCH') throw error;
-      return;
-    }
+    // An agent in another outer namespace than the pod's may not signal it; the owner of both, which we are, may.
+    if (this.setup.mode !== 'host') {
+      if (isProcessAlive(target)) process.kill(target.pid, signal);
+    } else
+      try {
+        await this.agent.request('kill', [String(target.pid), target.startTime, String(signal)]);
+      } catch (error) {
+        if (!(error instanceof AgentFailure) || error.errno !== 'ESRCH') throw error;
+        return;
+      }
     if (signal !== 9) return;
     for (let delay = 0; isProcessAlive(target); delay = Math.min(delay + 1, 10)) await sleep(delay);
   }
@@ -471,33 +495,52 @@ export class Runtime implements RuntimeService {
   }
 
   #forgetContainer(record: ContainerRecord): void {
+    const {name, attempt} = record.config.metadata;
+    const key = `${record.sandboxId}/${name}/${attempt}`;
     this.#live.delete(record.id);
     this.store.removeContainer(record.id);
-    this.store.releaseName('container', `${record.sandboxId}/${record.config.metadata.name}/${record.config.metadata.attempt}`, record.id);
+    this.store.releaseName('container', key, record.id);
+    this.untrace(this.store.namePath('container', key), this.store.containerFolder(record.id));
   }
 
   // ── programs in containers
 
-  async execSync(request: {containerId: string; cmd: readonly string[]; timeout?: number}, options: CallOptions = {}): Promise<ExecSyncResponse> {
+  async execSync(
+    request: {containerId: string; cmd: readonly string[]; timeout?: number},
+    options: CallOptions = {},
+  ): Promise<ExecSyncResponse> {
     const plan = this.inventory.planExec(request.containerId, request.cmd);
     const [command = ''] = request.cmd;
     throwIfAborted(options.signal, `running ${command}`);
     const streams = await this.#fifos.take(execSyncLimit);
     try {
-      const launched = await this.#launch({...plan.options, fifo: streams.folder}, plan.steps, `run ${command} in container ${request.containerId.slice(0, 13)}`, 'exec');
+      const launched = await this.#launch(
+        {...plan.options, fifo: streams.folder},
+        plan.steps,
+        `run ${command} in container ${request.containerId.slice(0, 13)}`,
+        'exec',
+      );
       const seconds = request.timeout ?? 0;
       const stop = new AbortController();
       const outcome = await this.agent.await(
         Promise.race([
-        launched.exited,
-        ...(seconds > 0 ? [sleep(seconds * 1000, 'timeout' as const, {signal: stop.signal, ref: true}).catch(() => 'timeout' as const)] : []),
-        ...(options.signal ? [onAbort(options.signal, stop.signal)] : []),
-      ]),
+          launched.exited,
+          ...(seconds > 0
+            ? [
+                sleep(seconds * 1000, 'timeout' as const, {signal: stop.signal, ref: true}).catch(
+                  () => 'timeout' as const,
+                ),
+              ]
+            : []),
+          ...(options.signal ? [onAbort(options.signal, stop.signal)] : []),
+        ]),
       );
       stop.abort();
       if (outcome === 'timeout' || outcome === 'cancelled') {
         await this.#kill(launched, 9);
-        throw outcome === 'timeout' ? subrootError('SUBROOT_EXEC_TIMEOUT', {command, seconds}) : subrootError('SUBROOT_CANCELLED', {what: `running ${command}`});
+        throw outcome === 'timeout'
+          ? subrootError('SUBROOT_EXEC_TIMEOUT', {command, seconds})
+          : subrootError('SUBROOT_CANCELLED', {what: `running ${command}`});
       }
       const {stdout, stderr} = await streams.collect();
       return {stdout, stderr, exitCode: outcome.exitCode};
@@ -521,7 +564,27 @@ function readSysctl(path: string): string {
   }
 }
 
-const signalNumbers: Readonly<Record<string, number>> = {HUP: 1, INT: 2, QUIT: 3, ILL: 4, TRAP: 5, ABRT: 6, BUS: 7, FPE: 8, KILL: 9, USR1: 10, SEGV: 11, USR2: 12, PIPE: 13, ALRM: 14, TERM: 15, CONT: 18, STOP: 19, WINCH: 28, PWR: 30};
+const signalNumbers: Readonly<Record<string, number>> = {
+  HUP: 1,
+  INT: 2,
+  QUIT: 3,
+  ILL: 4,
+  TRAP: 5,
+  ABRT: 6,
+  BUS: 7,
+  FPE: 8,
+  KILL: 9,
+  USR1: 10,
+  SEGV: 11,
+  USR2: 12,
+  PIPE: 13,
+  ALRM: 14,
+  TERM: 15,
+  CONT: 18,
+  STOP: 19,
+  WINCH: 28,
+  PWR: 30,
+};
 
 function signalNumber(name: string): number {
   return signalNumbers[name.replace(/^SIG/, '')] ?? 15;
@@ -532,7 +595,7 @@ function throwIfAborted(signal: AbortSignal | undefined, what: string): void {
 }
 
 function onAbort(signal: AbortSignal, stop: AbortSignal): Promise<'cancelled'> {
-  return new Promise(resolve => {
+  return new Promise((resolve) => {
     if (signal.aborted) resolve('cancelled');
     signal.addEventListener('abort', () => resolve('cancelled'), {once: true, signal: stop});
   });

@@ -102,7 +102,8 @@ export class StateStore {
       text = undefined;
     }
     if (text === undefined || text.trim() === '') {
-      for (const folder of ['sandboxes', 'containers', 'names', 'fifos', 'logs']) guarded(root, () => mkdirSync(join(root, folder), {recursive: true, mode: 0o700}));
+      for (const folder of ['sandboxes', 'containers', 'names', 'fifos', 'logs'])
+        guarded(root, () => mkdirSync(join(root, folder), {recursive: true, mode: 0o700}));
       guarded(versionFile, () => replaceFile(versionFile, `${JSON.stringify({version: STATE_VERSION})}\n`));
     } else {
       let version: unknown;
@@ -111,8 +112,10 @@ export class StateStore {
       } catch {
         throw subrootError('SUBROOT_STATE_CORRUPT', {path: versionFile, why: 'it is not JSON'});
       }
-      if (typeof version !== 'number') throw subrootError('SUBROOT_STATE_CORRUPT', {path: versionFile, why: 'it names no version'});
-      if (version > STATE_VERSION) throw subrootError('SUBROOT_STATE_NEWER', {path: root, version, known: STATE_VERSION});
+      if (typeof version !== 'number')
+        throw subrootError('SUBROOT_STATE_CORRUPT', {path: versionFile, why: 'it names no version'});
+      if (version > STATE_VERSION)
+        throw subrootError('SUBROOT_STATE_NEWER', {path: root, version, known: STATE_VERSION});
     }
     return new StateStore(root);
   }
@@ -154,7 +157,12 @@ export class StateStore {
 
   /** The record of a container, or undefined when there is none. Throws SUBROOT_STATE_CORRUPT. */
   readContainer(id: string): ContainerRecord | undefined {
-    return readRecord<ContainerRecord>(join(this.containerFolder(id), 'state.json'), ['id', 'sandboxId', 'config', 'createdAt']);
+    return readRecord<ContainerRecord>(join(this.containerFolder(id), 'state.json'), [
+      'id',
+      'sandboxId',
+      'config',
+      'createdAt',
+    ]);
   }
 
   readExit(id: string): ExitRecord | undefined {
@@ -209,7 +217,7 @@ export class StateStore {
 
   /** The files that hold names, with the id each is held for. */
   names(): {readonly path: string; readonly id: string}[] {
-    return listFolder(join(this.root, 'names')).flatMap(file => {
+    return listFolder(join(this.root, 'names')).flatMap((file) => {
       const path = join(this.root, 'names', file);
       try {
         return [{path, id: readFileSync(path, 'utf8')}];
@@ -258,15 +266,16 @@ function readRecord<Record>(path: string, required: readonly string[]): Record |
   } catch {
     throw subrootError('SUBROOT_STATE_CORRUPT', {path, why: 'it is not JSON'});
   }
-  if (typeof value !== 'object' || value === null) throw subrootError('SUBROOT_STATE_CORRUPT', {path, why: 'it is not an object'});
-  const missing = required.filter(key => !(key in value));
+  if (typeof value !== 'object' || value === null)
+    throw subrootError('SUBROOT_STATE_CORRUPT', {path, why: 'it is not an object'});
+  const missing = required.filter((key) => !(key in value));
   if (missing.length > 0) throw subrootError('SUBROOT_STATE_CORRUPT', {path, why: `it lacks ${missing.join(', ')}`});
   return value as Record;
 }
 
 function listFolder(path: string): string[] {
   try {
-    return readdirSync(path).filter(name => !name.startsWith('.'));
+    return readdirSync(path).filter((name) => !name.startsWith('.'));
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return [];
     throw subrootError('SUBROOT_STATE_IO', {path, errno: codeOf(error)}, error);

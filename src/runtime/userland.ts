@@ -2,7 +2,9 @@ import {lstatSync, readdirSync, readlinkSync} from 'node:fs';
 import type {Step} from '../host/step.ts';
 
 /** One top-level folder of this machine's userland: bound read-only, or a link as on this machine (merged /usr). */
-export type UserlandEntry = {readonly kind: 'tree'; readonly path: string} | {readonly kind: 'link'; readonly path: string; readonly target: string};
+export type UserlandEntry =
+  | {readonly kind: 'tree'; readonly path: string}
+  | {readonly kind: 'link'; readonly path: string; readonly target: string};
 
 /** The names a userland consists of. Nothing else of the machine shows: no /home, /root, /var, /etc, /opt, /srv. */
 const userlandNames = ['usr', 'bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'];
@@ -23,7 +25,9 @@ export function readUserland(): UserlandEntry[] {
 
 /** Steps, before the namespaces, that take hold of the userland as detached read-only mounts. */
 export function holdUserland(entries: readonly UserlandEntry[]): Step[] {
-  return entries.flatMap((entry): Step[] => (entry.kind === 'tree' ? [['tree', entry.path, entry.path, 'rec,ro,nodev']] : []));
+  return entries.flatMap((entry): Step[] =>
+    entry.kind === 'tree' ? [['tree', entry.path, entry.path, 'rec,ro,nodev']] : [],
+  );
 }
 
 /** Steps, in the new root, that put the userland in place. */
@@ -49,7 +53,7 @@ export function readAlternatives(): (readonly [name: string, target: string])[] 
   } catch {
     return [];
   }
-  return names.flatMap(name => {
+  return names.flatMap((name) => {
     try {
       const target = readlinkSync(`/etc/alternatives/${name}`);
       return /^\/(usr|bin|sbin|lib)/.test(target) && !target.includes('/man/') ? [[name, target] as const] : [];

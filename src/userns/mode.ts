@@ -4,9 +4,9 @@ import {delimiter, join} from 'node:path';
 import {SubrootError, subrootError} from '../../native-free/errors.ts';
 import {formatIdMap, type IdMap, parseIdMap, requireIdMap} from '../../native-free/id-map.ts';
 import {BLOCK_SIZE} from '../../native-free/ids.ts';
-import {commonBlocks, type PlanRefusal, planPseudoHost, type PseudoHostBlock} from '../../native-free/plan-id-map.ts';
+import {commonBlocks, type PlanRefusal, type PseudoHostBlock, planPseudoHost} from '../../native-free/plan-id-map.ts';
 import {parseSubordinateIds, rangesOf} from '../../native-free/subordinate-ids.ts';
-import {Agent, AgentFailure, type AgentEntry} from '../host/agent.ts';
+import {Agent, type AgentEntry, AgentFailure, type ProcessIdentity} from '../host/agent.ts';
 import {readIdMapText} from '../host/proc.ts';
 import {requireTool, runTool} from '../host/tool.ts';
 
@@ -69,11 +69,15 @@ function hostSetup(): ModeSetup {
 }
 
 function refuse(refusal: PlanRefusal, user: string, file: string): never {
-  if (refusal.rule === 'plan-not-enough-ids') throw subrootError('SUBROOT_SUBID_TOO_FEW', {user, file, wanted: refusal.wanted, owned: refusal.owned});
+  if (refusal.rule === 'plan-not-enough-ids')
+    throw subrootError('SUBROOT_SUBID_TOO_FEW', {user, file, wanted: refusal.wanted, owned: refusal.owned});
   throw subrootError('SUBROOT_SUBID_UNUSABLE', {user, file, why: refusal.why});
 }
 
-async function ownRanges(user: {name: string; uid: number}, kind: 'uid' | 'gid'): Promise<{start: number; count: number}[]> {
+async function ownRanges(
+  user: {name: string; uid: number},
+  kind: 'uid' | 'gid',
+): Promise<{start: number; count: number}[]> {
   const file = kind === 'uid' ? '/etc/subuid' : '/etc/subgid';
   let text: string | undefined;
   try {
@@ -86,15 +90,26 @@ async function ownRanges(user: {name: string; uid: number}, kind: 'uid' | 'gid')
   if (own.length > 0) return own.map(({start, count}) => ({start, count}));
   // Ranges may come from NSS (LDAP, FreeIPA, systemd): getsubids knows.
   const result = await runTool('getsubids', kind === 'uid' ? [user.name] : ['-g', user.name]);
-  const ranges = [...result.stdout.matchAll(/^\d+:\s+\S+\s+(\d+)\s+(\d+)$/gm)].map(([, start, count]) => ({start: Number(start), count: Number(count)}));
+  const ranges = [...result.stdout.matchAll(/^\d+:\s+\S+\s+(\d+)\s+(\d+)$/gm)].map(([, start, count]) => ({
+    start: Number(start),
+    count: Number(count),
+  }));
   if (ranges.length > 0) return ranges;
   const problem = parsed.problems.find(({value}) => value.startsWith(user.name));
-  if (problem) throw subrootError('SUBROOT_SUBID_MALFORMED', {file, line: problem.line, field: problem.field, value: problem.value, why: problem.why, user: user.name});
+  if (problem)
+    throw subrootError('SUBROOT_SUBID_MALFORMED', {
+      file,
+      line: problem.line,
+      field: problem.field,
+      value: problem.value,
+      why: problem.why,
+      user: user.name,
+    });
   throw subrootError('SUBROOT_SUBID_NONE', {user: user.name, file});
 }
 
 function whichTool(name: string): string | undefined {
-  for (const folder of (process.env['PATH'] ?? '/usr/bin:/bin').split(delimiter)) {
+  for (const folder of (process.env.PATH ?? '/usr/bin:/bin').split(delimiter)) {
     const path = join(folder, name);
     try {
       accessSync(path, constants.X_OK);
@@ -114,7 +129,12 @@ async function requireMapTools(): Promise<void> {
     const stat = statSync(path);
     if ((stat.mode & 0o4000) === 0 || stat.uid !== 0) {
       const capabilities = await runTool('getcap', [path]);
-      if (!/cap_set[ug]id/.test(capabilities.stdout)) throw subrootError('SUBROOT_NEWUIDMAP_UNPRIVILEGED', {path, mode: (stat.mode & 0o7777).toString(8), owner: stat.uid});
+      if (!/cap_set[ug]id/.test(capabilities.stdout))
+        throw subrootError('SUBROOT_NEWUIDMAP_UNPRIVILEGED', {
+          path,
+          mode: (stat.mode & 0o7777).toString(8),
+          owner: stat.uid,
+        });
     }
   }
 }
@@ -122,19 +142,34 @@ async function requireMapTools(): Promise<void> {
 async function subidSetup(blockSize: number): Promise<ModeSetup> {
   await requireMapTools();
   const {username: name, uid, gid} = userInfo();
-  const uidPlan = planPseudoHost({ownId: uid, ranges: await ownRanges({name, uid}, 'uid'), blockSize, allowRoot: uid === 0});
+  const uidPlan = planPseudoHost({
+    ownId: uid,
+    ranges: await ownRanges({name, uid}, 'uid'),
+    blockSize,
+    allowRoot: uid === 0,
+  });
   if (!uidPlan.ok) refuse(uidPlan, name, '/etc/subuid');
-  const gidPlan = planPseudoHost({ownId: gid, ranges: await ownRanges({name, uid}, 'gid'), blockSize, allowRoot: uid === 0});
+  const gidPlan = planPseudoHost({
+    ownId: gid,
+    ranges: await ownRanges({name, uid}, 'gid'),
+    blockSize,
+    allowRoot: uid === 0,
+  });
   if (!gidPlan.ok) refuse(gidPlan, name, '/etc/subgid');
   const blocks = commonBlocks(uidPlan.blocks, gidPlan.blocks);
-  if (blocks.length === 0) throw subrootError('SUBROOT_SUBID_UNUSABLE', {user: name, file: '/etc/subuid and /etc/subgid', why: 'the two files grant different amounts, so that no block has both uids and gids'});
-  const reduced = blocks.some(block => block.reduced);
+  if (blocks.length === 0)
+    throw subrootError('SUBROOT_SUBID_UNUSABLE', {
+      user: name,
+      file: '/etc/subuid and /etc/subgid',
+      why: 'the two files grant different amounts, so that no block has both uids and gids',
+    });
+  const reduced = blocks.some((block) => block.reduced);
   return {
     mode: 'subid',
     reason: `${name} owns ${blocks.length} block${blocks.length === 1 ? '' : 's'} of subordinate ids${reduced ? ` (reduced: ${blocks[0]?.size} ids, a pod should have ${blockSize})` : ''}: newuidmap maps an outer namespace that acts as the node`,
     entry: {
       kind: 'outer',
-      map: async pid => {
+      map: async (pid) => {
         await requireTool('newuidmap', [String(pid), ...uidPlan.args], 'uidmap');
         await requireTool('newgidmap', [String(pid), ...gidPlan.args], 'uidmap');
         return {keepGroups: false};
@@ -159,7 +194,7 @@ function singleSetup(why: string): ModeSetup {
     reason: `one id only: ${why}`,
     entry: {
       kind: 'outer',
-      map: async pid => {
+      map: async (pid) => {
         writeFileSync(`/proc/${pid}/setgroups`, 'deny');
         writeFileSync(`/proc/${pid}/uid_map`, formatIdMap(uidMap));
         writeFileSync(`/proc/${pid}/gid_map`, formatIdMap(gidMap));
@@ -178,7 +213,10 @@ function requireHost(): ModeSetup {
   if (uid !== 0) throw subrootError('SUBROOT_MODE_HOST_NOT_ROOT', {uid});
   const missing = missingCapabilities();
   if (missing.length > 0) throw subrootError('SUBROOT_MODE_HOST_CAPABILITIES', {missing: missing.join(', ')});
-  if (!hasRoomForBlocks()) throw subrootError('SUBROOT_MODE_HOST_NO_IDS', {map: (readIdMapText('self', 'uid_map') ?? '').trim().replace(/\s+/g, ' ')});
+  if (!hasRoomForBlocks())
+    throw subrootError('SUBROOT_MODE_HOST_NO_IDS', {
+      map: (readIdMapText('self', 'uid_map') ?? '').trim().replace(/\s+/g, ' '),
+    });
   return hostSetup();
 }
 
@@ -209,6 +247,20 @@ export async function chooseMode(wanted: 'auto' | Mode, options: {blockSize?: nu
   }
 }
 
+/**
+ * The same setup inside the outer namespace of pods that run already, so that one agent can reach them all. Only when it has the
+ * map that the setup would make: a changed grant gets a namespace of its own.
+ */
+export function joining(
+  setup: ModeSetup,
+  live: readonly {readonly mode: Mode; readonly holder?: ProcessIdentity; readonly outer?: ModeSetup['outer']}[],
+): ModeSetup {
+  if (setup.entry.kind !== 'outer') return setup;
+  const wanted = JSON.stringify(setup.outer);
+  const holder = live.find(({mode, outer}) => mode === setup.mode && JSON.stringify(outer) === wanted)?.holder;
+  return holder ? {...setup, entry: {kind: 'join', holder, groups: setup.groups}} : setup;
+}
+
 /** Starts the agent of a mode and explains a refusal by its layer: kernel limit, LSM, seccomp, newuidmap's policy. */
 export async function startAgent(setup: ModeSetup): Promise<Agent> {
   try {
@@ -230,7 +282,8 @@ function readSysctl(path: string): string | undefined {
 /** Why unshare(CLONE_NEWUSER) failed, in the order of the kernel's own checks. Source: kernel/user_namespace.c create_user_ns(). */
 export function explainUnshare(failure: AgentFailure): SubrootError {
   const limit = readSysctl('user/max_user_namespaces');
-  if (failure.errno === 'ENOSPC' || failure.errno === 'EUSERS') return subrootError('SUBROOT_USERNS_LIMIT', {limit: limit ?? 'unknown', errno: failure.errno}, failure);
+  if (failure.errno === 'ENOSPC' || failure.errno === 'EUSERS')
+    return subrootError('SUBROOT_USERNS_LIMIT', {limit: limit ?? 'unknown', errno: failure.errno}, failure);
   const debian = readSysctl('kernel/unprivileged_userns_clone');
   if (debian === '0') return subrootError('SUBROOT_USERNS_SYSCTL', {errno: failure.errno}, failure);
   const apparmor = readSysctl('kernel/apparmor_restrict_unprivileged_userns');

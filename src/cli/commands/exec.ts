@@ -42,7 +42,7 @@ export const execCommand = defineCommand({
       const prepared = await target.pod.prepareExec(rest, {
         terminal,
         ...(container === undefined ? {} : {container}),
-        env: {...(terminal && process.env['TERM'] ? {TERM: process.env['TERM']} : {}), ...parseEnv(flags.env ?? [])},
+        env: {...(terminal && process.env.TERM ? {TERM: process.env.TERM} : {}), ...parseEnv(flags.env ?? [])},
         ...(flags.cwd === undefined ? {} : {cwd: flags.cwd}),
       });
       const exitCode = await runWithOurStreams(prepared.argv, flags.interactive === true || terminal, seconds);

@@ -6,7 +6,7 @@ import {inspectPodSchema, inspectSchema} from '../schemas.ts';
 import {findTarget} from '../target.ts';
 
 function infoOf(info: Record<string, string>): unknown {
-  return JSON.parse(info['info'] ?? '{}');
+  return JSON.parse(info.info ?? '{}');
 }
 
 /** `subroot inspect`: a container's status, in the shape of `crictl inspect`. */

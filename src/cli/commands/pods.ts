@@ -1,4 +1,4 @@
-import {listPods} from '../../pod-list.ts';
+import {listPods} from '../../node/pod-list.ts';
 import {ageOf} from '../ages.ts';
 import {defineCommand} from '../command.ts';
 import {criJson} from '../cri-json.ts';

@@ -1,4 +1,4 @@
-import {findPod} from '../../pod-list.ts';
+import {findPod} from '../../node/pod-list.ts';
 import {ageOf} from '../ages.ts';
 import {defineCommand} from '../command.ts';
 import {criJson} from '../cri-json.ts';

@@ -1,6 +1,6 @@
-import type {PodNode} from '../../node.ts';
-import {findPod} from '../../pod-list.ts';
-import {defineCommand, type CommandContext, type CommandModule} from '../command.ts';
+import type {PodNode} from '../../node/node.ts';
+import {findPod} from '../../node/pod-list.ts';
+import {type CommandContext, type CommandModule, defineCommand} from '../command.ts';
 import {exitCodes} from '../exit-codes.ts';
 import {printFailure, usageError} from '../failure.ts';
 import {openNode} from '../open-node.ts';
@@ -12,7 +12,8 @@ const done: Readonly<Record<Verb, string>> = {stop: 'stopped', stopp: 'stopped',
 
 function secondsOf(text: string | undefined, fallback: number): number {
   if (text === undefined) return fallback;
-  if (!/^\d+$/.test(text)) throw usageError(`--timeout ${text} is no number of seconds`, 'write a whole number, such as --timeout 10');
+  if (!/^\d+$/.test(text))
+    throw usageError(`--timeout ${text} is no number of seconds`, 'write a whole number, such as --timeout 10');
   return Number(text);
 }
 
@@ -41,7 +42,8 @@ function command(verb: Verb, fallback: number, describe: string): CommandModule 
     schema: removedSchema,
     run: async ({flags, words}, context: CommandContext) => {
       const timeout = secondsOf(flags.timeout, fallback);
-      if (words.length === 0 && !flags.all) throw usageError('no pod was named', `name one (\`subroot pods\` lists them), or \`subroot ${verb} --all\``);
+      if (words.length === 0 && !flags.all)
+        throw usageError('no pod was named', `name one (\`subroot pods\` lists them), or \`subroot ${verb} --all\``);
       const node = await openNode(context);
       const results: string[] = [];
       let exitCode: number = exitCodes.ok;

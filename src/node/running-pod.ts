@@ -1,20 +1,20 @@
 import {join} from 'node:path';
 import type {Options, Result, TemplateExpression} from 'execa';
-import {subrootError} from '../native-free/errors.ts';
-import {type ChainTranslation, type IdMap, toContainerId, toHostId, translateChain} from '../native-free/id-map.ts';
+import {subrootError} from '../../native-free/errors.ts';
+import {type ChainTranslation, type IdMap, toContainerId, toHostId, translateChain} from '../../native-free/id-map.ts';
+import {prepareOnce} from '../host/once.ts';
+import {isProcessAlive} from '../host/proc.ts';
+import type {Terminal} from '../pty/terminal.ts';
+import {AttachConnection, type AttachHandlers} from '../runtime/attach-client.ts';
+import type {Inventory} from '../runtime/inventory.ts';
+import {type LogRecord, readLog} from '../runtime/log-reader.ts';
+import {chainOf, mapOf} from '../runtime/mappings.ts';
+import type {SandboxRecord} from '../runtime/state-store.ts';
+import {explainStep} from '../runtime/step-failure.ts';
+import type {Mode} from '../userns/mode.ts';
 import {type Evidence, readEvidence} from './evidence.ts';
-import {prepareOnce} from './host/once.ts';
-import {isProcessAlive} from './host/proc.ts';
 import type {CallOptions, PodNode} from './node.ts';
-import type {Terminal} from './pty/terminal.ts';
 import {blockOf} from './pod-list.ts';
-import {AttachConnection, type AttachHandlers} from './runtime/attach-client.ts';
-import {type LogRecord, readLog} from './runtime/log-reader.ts';
-import type {Inventory} from './runtime/inventory.ts';
-import {chainOf, mapOf} from './runtime/mappings.ts';
-import type {SandboxRecord} from './runtime/state-store.ts';
-import {explainStep} from './runtime/step-failure.ts';
-import type {Mode} from './userns/mode.ts';
 
 /** Options of a program run in a pod; the rest is execa's. */
 export interface ExecOptions {
@@ -40,7 +40,10 @@ export interface PodIdMap {
   trace(containerUid: number): ChainTranslation;
 }
 
-type Execa<OptionsType extends Options> = (strings: TemplateStringsArray, ...values: readonly TemplateExpression[]) => Promise<Result<OptionsType>>;
+type Execa<OptionsType extends Options> = (
+  strings: TemplateStringsArray,
+  ...values: readonly TemplateExpression[]
+) => Promise<Result<OptionsType>>;
 
 /** A pod as its records and /proc show it: everything that needs no agent of its own. */
 export class PodView {
@@ -93,9 +96,9 @@ export class PodView {
     return {
       uid,
       gid,
-      toHost: id => toHostId(uid, id),
-      toContainer: id => toContainerId(uid, id),
-      trace: id => translateChain(chain, id, 'to-host'),
+      toHost: (id) => toHostId(uid, id),
+      toContainer: (id) => toContainerId(uid, id),
+      trace: (id) => translateChain(chain, id, 'to-host'),
     };
   }
 
@@ -108,7 +111,7 @@ export class PodView {
     const {containers} = await this.#inventory.listContainers({filter: {podSandboxId: this.id}});
     const details = containers.reverse().map(async ({id, metadata, state}) => {
       const {status, info} = await this.#inventory.containerStatus({containerId: id, verbose: true});
-      const {pid} = JSON.parse(info['info'] ?? '{}') as {pid?: number};
+      const {pid} = JSON.parse(info.info ?? '{}') as {pid?: number};
       return {id, name: metadata.name, state: state.slice('CONTAINER_'.length), exitCode: status.exitCode, pid};
     });
     return await Promise.all(details);
@@ -118,8 +121,16 @@ export class PodView {
   async containerId(name?: string): Promise<string> {
     const {containers} = await this.#inventory.listContainers({filter: {podSandboxId: this.id}});
     const all = containers.reverse();
-    const found = name === undefined ? all[0] : all.find(container => container.metadata.name === name || container.id.startsWith(name));
-    if (!found) throw subrootError('SUBROOT_POD_HAS_NO_CONTAINER', {pod: this.name, container: name ?? '(none)', containers: all.map(({metadata}) => metadata.name).join(', ') || 'none'});
+    const found =
+      name === undefined
+        ? all[0]
+        : all.find((container) => container.metadata.name === name || container.id.startsWith(name));
+    if (!found)
+      throw subrootError('SUBROOT_POD_HAS_NO_CONTAINER', {
+        pod: this.name,
+        container: name ?? '(none)',
+        containers: all.map(({metadata}) => metadata.name).join(', ') || 'none',
+      });
     return found.id;
   }
 
@@ -128,18 +139,32 @@ export class PodView {
    * Result and error have execa's shape (stdout, stderr, exitCode, failed, timedOut, isCanceled, …); values become one argument each,
    * arrays several, and no shell reads them. A program that cannot be started rejects with SUBROOT_COMMAND_NOT_FOUND and the like.
    */
-  $: Execa<Record<never, never>> & (<OptionsType extends Options>(options: OptionsType & ExecOptions) => Execa<OptionsType>) = ((first: TemplateStringsArray | (Options & ExecOptions), ...values: readonly TemplateExpression[]) => {
+  $: Execa<Record<never, never>> &
+    (<OptionsType extends Options>(options: OptionsType & ExecOptions) => Execa<OptionsType>) = ((
+    first: TemplateStringsArray | (Options & ExecOptions),
+    ...values: readonly TemplateExpression[]
+  ) => {
     if (Array.isArray(first) && 'raw' in first) return this.#run({}, first as TemplateStringsArray, values);
     const options = first as Options & ExecOptions;
-    return (strings: TemplateStringsArray, ...inner: readonly TemplateExpression[]) => this.#run(options, strings, inner);
+    return (strings: TemplateStringsArray, ...inner: readonly TemplateExpression[]) =>
+      this.#run(options, strings, inner);
   }) as never;
 
   /** Runs an argument list in the pod; as `$`, for those who have an array. */
-  async exec<OptionsType extends Options = Record<never, never>>(argv: readonly string[], options?: OptionsType & ExecOptions): Promise<Result<OptionsType>> {
-    return (await this.#run((options ?? {}) as Options & ExecOptions, emptyTemplate, [argv])) as unknown as Result<OptionsType>;
+  async exec<OptionsType extends Options = Record<never, never>>(
+    argv: readonly string[],
+    options?: OptionsType & ExecOptions,
+  ): Promise<Result<OptionsType>> {
+    return (await this.#run((options ?? {}) as Options & ExecOptions, emptyTemplate, [
+      argv,
+    ])) as unknown as Result<OptionsType>;
   }
 
-  async #run(options: Options & ExecOptions, strings: TemplateStringsArray, values: readonly TemplateExpression[]): Promise<Result> {
+  async #run(
+    options: Options & ExecOptions,
+    strings: TemplateStringsArray,
+    values: readonly TemplateExpression[],
+  ): Promise<Result> {
     const {container, env, cwd, uid, gid, ...rest} = options;
     const containerId = await this.containerId(container);
     const {execa, ExecaError} = await import('execa');
@@ -194,15 +219,25 @@ export class PodView {
   }
 
   /** A program in a terminal of its own: node-pty's when it is installed, else one of script(1). */
-  async terminal(argv: readonly string[], options: ExecOptions & {readonly rows?: number; readonly columns?: number; readonly backend?: 'node-pty' | 'script'} = {}): Promise<Terminal> {
+  async terminal(
+    argv: readonly string[],
+    options: ExecOptions & {
+      readonly rows?: number;
+      readonly columns?: number;
+      readonly backend?: 'node-pty' | 'script';
+    } = {},
+  ): Promise<Terminal> {
     const {rows, columns, backend, ...rest} = options;
-    const {openPrepared} = await import('./pty/terminal.ts');
+    const {openPrepared} = await import('../pty/terminal.ts');
     const prepared = await this.prepareExec(argv, {...rest, terminal: true});
     return await openPrepared(prepared, {rows: rows ?? 24, columns: columns ?? 80, ...(backend ? {backend} : {})});
   }
 
   /** Connects to the streams of a container that runs. */
-  async attach(handlers: AttachHandlers, options: {readonly container?: string} = {}): Promise<AttachConnection & {tty: boolean; stdin: boolean}> {
+  async attach(
+    handlers: AttachHandlers,
+    options: {readonly container?: string} = {},
+  ): Promise<AttachConnection & {tty: boolean; stdin: boolean}> {
     const {folder, tty, stdin} = this.#inventory.attachFolder(await this.containerId(options.container));
     return Object.assign(await AttachConnection.open(folder, handlers), {tty, stdin});
   }
@@ -217,9 +252,11 @@ export class PodView {
   async wait(options: CallOptions = {}): Promise<number> {
     for (let delay = 1; ; delay = Math.min(delay * 2, 50)) {
       const containers = await this.containers();
-      if (containers.every(({state}) => state === 'EXITED')) return containers.find(({exitCode}) => exitCode !== 0)?.exitCode ?? 0;
-      if (options.signal?.aborted) throw subrootError('SUBROOT_CANCELLED', {what: `waiting for pod ${this.name}`}, options.signal.reason);
-      await new Promise(resolve => setTimeout(resolve, delay));
+      if (containers.every(({state}) => state === 'EXITED'))
+        return containers.find(({exitCode}) => exitCode !== 0)?.exitCode ?? 0;
+      if (options.signal?.aborted)
+        throw subrootError('SUBROOT_CANCELLED', {what: `waiting for pod ${this.name}`}, options.signal.reason);
+      await new Promise((resolve) => setTimeout(resolve, delay));
     }
   }
 }
@@ -290,14 +327,18 @@ function wordOf(value: unknown): string {
   if (typeof value === 'string') return value;
   if (typeof value === 'number') return String(value);
   // The result of an earlier program stands for what it wrote.
-  if (typeof value === 'object' && value !== null && 'stdout' in value && typeof value.stdout === 'string') return value.stdout;
-  throw subrootError('SUBROOT_USAGE', {what: `a value of type ${value === null ? 'null' : typeof value} cannot be a word of a command`, mend: 'pass a string, a number, an array of them or a result'});
+  if (typeof value === 'object' && value !== null && 'stdout' in value && typeof value.stdout === 'string')
+    return value.stdout;
+  throw subrootError('SUBROOT_USAGE', {
+    what: `a value of type ${value === null ? 'null' : typeof value} cannot be a word of a command`,
+    mend: 'pass a string, a number, an array of them or a result',
+  });
 }
 
 /** Lets an execa result or error speak of the program in the pod instead of the helper that joins it. */
 function rename<Subject extends object>(subject: Subject, helper: string, command: string): Subject {
   const fields = subject as Record<string, unknown>;
-  const escaped = typeof fields['escapedCommand'] === 'string' ? fields['escapedCommand'] : helper;
+  const escaped = typeof fields.escapedCommand === 'string' ? fields.escapedCommand : helper;
   for (const field of ['command', 'escapedCommand', 'message', 'shortMessage', 'originalMessage', 'stack']) {
     const value = fields[field];
     if (typeof value === 'string') fields[field] = value.replaceAll(helper, command).replaceAll(escaped, command);

@@ -1,10 +1,10 @@
 import {mkdirSync, statSync} from 'node:fs';
 import {join} from 'node:path';
-import {subrootError} from '../native-free/errors.ts';
-import {credentialsOf, namespaceOf, readIdMapText} from './host/proc.ts';
+import {subrootError} from '../../native-free/errors.ts';
+import {credentialsOf, namespaceOf, readIdMapText} from '../host/proc.ts';
+import type {SandboxRecord} from '../runtime/state-store.ts';
+import type {Mode} from '../userns/mode.ts';
 import type {PodNode} from './node.ts';
-import type {SandboxRecord} from './runtime/state-store.ts';
-import type {Mode} from './userns/mode.ts';
 
 /** What one command says in the pod and on the host. */
 export interface SideBySide {
@@ -25,20 +25,27 @@ export interface Evidence {
   /** `cat /proc/self/gid_map` */
   readonly gidMap: SideBySide;
   /** The pod's own process: its pid outside, its ids in the pod and, from /proc/PID/status, on the host. */
-  readonly process: {readonly pid: number; readonly podUid: number; readonly podGid: number; readonly hostUid: number; readonly hostGid: number};
+  readonly process: {
+    readonly pid: number;
+    readonly podUid: number;
+    readonly podGid: number;
+    readonly hostUid: number;
+    readonly hostGid: number;
+  };
   /** A file that the pod's root made in a shared folder, as the host's stat(2) sees it. */
   readonly file: {readonly podUid: number; readonly podGid: number; readonly hostUid: number; readonly hostGid: number};
   /** True when every reading says that root inside is an unprivileged id outside. */
   readonly isolated: boolean;
 }
 
-const script = 'readlink /proc/self/ns/user; echo "$(cat /proc/self/uid_map)"; echo --; echo "$(cat /proc/self/gid_map)"; echo --; id -u; id -g; : > /shared/made-by-pod-root; stat -c "%u %g" /shared/made-by-pod-root';
+const script =
+  'readlink /proc/self/ns/user; echo "$(cat /proc/self/uid_map)"; echo --; echo "$(cat /proc/self/gid_map)"; echo --; id -u; id -g; : > /shared/made-by-pod-root; stat -c "%u %g" /shared/made-by-pod-root';
 
 function tidy(map: string): string {
   return map
     .trim()
     .split('\n')
-    .map(line => line.trim().split(/\s+/).join(' '))
+    .map((line) => line.trim().split(/\s+/).join(' '))
     .join('\n');
 }
 
@@ -74,7 +81,11 @@ export async function readEvidence(node: PodNode, record: SandboxRecord, hostPid
     const [podUid, podGid, inside = ''] = tail.split('\n');
     const [fileUid, fileGid] = inside.split(' ');
     const outside = credentialsOf(hostPid);
-    if (exitCode !== 0 || !outside) throw subrootError('SUBROOT_EVIDENCE_FAILED', {pod: record.config.metadata.name, why: Buffer.from(stderr).toString('latin1').trim() || `exit code ${exitCode}`});
+    if (exitCode !== 0 || !outside)
+      throw subrootError('SUBROOT_EVIDENCE_FAILED', {
+        pod: record.config.metadata.name,
+        why: Buffer.from(stderr).toString('latin1').trim() || `exit code ${exitCode}`,
+      });
     const file = statSync(join(folder, 'made-by-pod-root'));
     const compare = (pod: string, host: string): SideBySide => ({pod, host, differs: pod !== host});
     const evidence = {
@@ -83,11 +94,28 @@ export async function readEvidence(node: PodNode, record: SandboxRecord, hostPid
       userNamespace: compare(namespace, namespaceOf('self', 'user') ?? ''),
       uidMap: compare(tidy(uidMap), tidy(readIdMapText('self', 'uid_map') ?? '')),
       gidMap: compare(tidy(gidMap), tidy(readIdMapText('self', 'gid_map') ?? '')),
-      process: {pid: hostPid, podUid: Number(podUid), podGid: Number(podGid), hostUid: outside.uid, hostGid: outside.gid},
+      process: {
+        pid: hostPid,
+        podUid: Number(podUid),
+        podGid: Number(podGid),
+        hostUid: outside.uid,
+        hostGid: outside.gid,
+      },
       file: {podUid: Number(fileUid), podGid: Number(fileGid), hostUid: file.uid, hostGid: file.gid},
     };
-    const unprivileged = [evidence.process.hostUid, evidence.process.hostGid, evidence.file.hostUid, evidence.file.hostGid].every(id => id !== 0);
-    const isolated = evidence.userNamespace.differs && evidence.uidMap.differs && evidence.gidMap.differs && unprivileged && evidence.process.hostUid === evidence.file.hostUid && evidence.process.hostGid === evidence.file.hostGid;
+    const unprivileged = [
+      evidence.process.hostUid,
+      evidence.process.hostGid,
+      evidence.file.hostUid,
+      evidence.file.hostGid,
+    ].every((id) => id !== 0);
+    const isolated =
+      evidence.userNamespace.differs &&
+      evidence.uidMap.differs &&
+      evidence.gidMap.differs &&
+      unprivileged &&
+      evidence.process.hostUid === evidence.file.hostUid &&
+      evidence.process.hostGid === evidence.file.hostGid;
     return {...evidence, isolated};
   } finally {
     if (containerId !== undefined) await runtime.removeContainer({containerId});

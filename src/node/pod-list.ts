@@ -1,8 +1,8 @@
-import {subrootError} from '../native-free/errors.ts';
-import type {Inventory} from './runtime/inventory.ts';
-import {mapOf} from './runtime/mappings.ts';
-import type {SandboxRecord} from './runtime/state-store.ts';
-import type {Mode} from './userns/mode.ts';
+import {subrootError} from '../../native-free/errors.ts';
+import type {Inventory} from '../runtime/inventory.ts';
+import {mapOf} from '../runtime/mappings.ts';
+import type {SandboxRecord} from '../runtime/state-store.ts';
+import type {Mode} from '../userns/mode.ts';
 
 /** A line of `subroot pods`. */
 export interface PodSummary {
@@ -67,11 +67,18 @@ export function findPod(inventory: Inventory, ref: string): SandboxRecord | unde
     records.filter(({config: {metadata}}) => metadata.name === ref || metadata.uid === ref),
     ref === '' ? [] : records.filter(({id}) => id.startsWith(ref)),
   ];
-  const matches = candidates.find(list => list.length > 0) ?? [];
+  const matches = candidates.find((list) => list.length > 0) ?? [];
   // Of several sandboxes of one pod, the one that runs is meant.
-  const chosen = matches.length > 1 ? matches.filter(record => inventory.isReady(record)) : matches;
+  const chosen = matches.length > 1 ? matches.filter((record) => inventory.isReady(record)) : matches;
   if (matches.length > 1 && chosen.length !== 1) {
-    throw subrootError('SUBROOT_AMBIGUOUS', {ref, count: matches.length, kind: 'pod', matches: matches.map(({id, config}) => `${config.metadata.namespace}/${config.metadata.name} (${id.slice(0, 13)})`).join(', ')});
+    throw subrootError('SUBROOT_AMBIGUOUS', {
+      ref,
+      count: matches.length,
+      kind: 'pod',
+      matches: matches
+        .map(({id, config}) => `${config.metadata.namespace}/${config.metadata.name} (${id.slice(0, 13)})`)
+        .join(', '),
+    });
   }
   return chosen[0];
 }

@@ -1,0 +1,47 @@
+import type {IdPool} from '../../sim/index.ts';
+import type {Mode} from '../userns/mode.ts';
+
+export interface NodeOptions {
+  /** State folder. Default: $SUBROOT_ROOT, else /run/subroot for root, $XDG_RUNTIME_DIR/subroot or /tmp/subroot-UID for others. */
+  readonly root?: string;
+  /** `auto` (default) takes the strongest mode that works here; a mode asked for is never replaced by another. */
+  readonly mode?: 'auto' | Mode;
+  /** `bound` (default): pods die with this process, even when it is killed. `detached`: they outlive it. */
+  readonly lifetime?: 'bound' | 'detached';
+  /** Rules of that Kubernetes minor version, `1.25` to `1.37`; the newest by default. */
+  readonly kubernetes?: string;
+  /** Host ids for pods; by default those of the account `kubelet`, else all from 65536 on. */
+  readonly pool?: IdPool;
+  /** Ids of each pod, a multiple of 65536 (default). */
+  readonly idsPerPod?: number;
+  /** Image names → `host` or a folder that holds a root file system. */
+  readonly images?: Readonly<Record<string, string>>;
+  /** What to make ahead, so that a pod's start is shorter: mapped user namespaces, or whole sandboxes. */
+  readonly prepare?: {readonly ranges?: number; readonly sandboxes?: number};
+}
+
+/** A container as a test author writes it; everything else has the defaults of a pod manifest. */
+export interface ContainerInput {
+  readonly name?: string;
+  /** `host` (default): this machine's userland, read-only. Or an absolute path, or a name in `images`. */
+  readonly image?: string;
+  readonly command?: readonly string[];
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly workingDir?: string;
+  readonly stdin?: boolean;
+  readonly tty?: boolean;
+  readonly securityContext?: Readonly<Record<string, unknown>>;
+  readonly volumeMounts?: readonly Readonly<Record<string, unknown>>[];
+}
+
+/** A pod as a test author writes it: one container's fields at the top, or `containers`. `hostUsers` is false unless said otherwise. */
+export interface PodInput extends ContainerInput {
+  readonly namespace?: string;
+  readonly hostUsers?: boolean;
+  readonly hostname?: string;
+  readonly shareProcessNamespace?: boolean;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly volumes?: readonly Readonly<Record<string, unknown>>[];
+  readonly containers?: readonly ContainerInput[];
+}

@@ -1,0 +1,380 @@
+import {mkdirSync, rmSync} from 'node:fs';
+import {join} from 'node:path';
+import type {ErrorCode} from '../../native-free/errors.ts';
+import {SubrootError, subrootError} from '../../native-free/errors.ts';
+import {BLOCK_SIZE} from '../../native-free/ids.ts';
+import {type IdBlock, Ledger, type Pod, removeVolumes, sandboxConfigOf, startPod} from '../../sim/index.ts';
+import {bootId, isProcessAlive, startTimeOf} from '../host/proc.ts';
+import {Inventory} from '../runtime/inventory.ts';
+import {Runtime} from '../runtime/runtime.ts';
+import {type SandboxRecord, StateStore} from '../runtime/state-store.ts';
+import {stateRoot} from '../state-root.ts';
+import {chooseMode, joining, type Mode, type ModeSetup, startAgent} from '../userns/mode.ts';
+import type {NodeOptions, PodInput} from './node-options.ts';
+import {listPods, type PodSummary, requirePod} from './pod-list.ts';
+import {poolOf, resolveImage, resolvePod} from './pod-plan.ts';
+import {RunningPod} from './running-pod.ts';
+
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+}
+
+/** What `gc` found and removed or set aside. */
+export interface GcReport {
+  readonly removed: readonly {readonly kind: string; readonly what: string; readonly why: string}[];
+  readonly quarantined: readonly {readonly what: string; readonly why: string}[];
+}
+
+/**
+ * A node: where pods run. Use it with `await using`; leaving the scope stops its bound pods and removes every trace.
+ *
+ *     await using node = await createNode();
+ *     await using pod = await node.runPod({command: ['sleep', 'infinity']});
+ *     const {stdout} = await pod.$`id -u`;
+ */
+export class PodNode implements AsyncDisposable {
+  readonly root: string;
+  readonly setup: ModeSetup;
+  readonly runtime: Runtime;
+  readonly ledger: Ledger;
+  readonly options: NodeOptions;
+  readonly #ready: IdBlock[] = [];
+  /** Blocks of pods that this process started, by pod uid. */
+  readonly #claimed = new Map<string, IdBlock>();
+  readonly #own = new Map<string, RunningPod>();
+  #closed = false;
+
+  /** @internal use createNode */
+  constructor(parts: {root: string; setup: ModeSetup; runtime: Runtime; ledger: Ledger; options: NodeOptions}) {
+    this.root = parts.root;
+    this.setup = parts.setup;
+    this.runtime = parts.runtime;
+    this.ledger = parts.ledger;
+    this.options = parts.options;
+  }
+
+  /** `host`, `subid` or `single`: how strong the pods of this node are. */
+  get mode(): Mode {
+    return this.setup.mode;
+  }
+
+  /** Makes blocks, mapped namespaces and sandboxes ahead. */
+  async prepare(counts: {readonly ranges?: number; readonly sandboxes?: number}): Promise<void> {
+    const sandboxes = counts.sandboxes ?? 0;
+    const total = (counts.ranges ?? 0) + sandboxes;
+    if (total === 0 || this.setup.mode === 'single') return;
+    const blocks = this.ledger.claimPrepared(total);
+    for (const [index, block] of blocks.entries()) {
+      this.runtime.trace(...this.#claimPaths(block));
+      const mapping = this.#mappingOf(block);
+      if (index < sandboxes) await this.runtime.prepareSandbox(mapping, mapping);
+      else await this.runtime.prepareUserns(mapping, mapping);
+      this.#ready.push(block);
+    }
+  }
+
+  #mappingOf(block: IdBlock): {hostId: number; containerId: number; length: number} {
+    const {hostId, size} = this.#usable(block);
+    return {hostId, containerId: 0, length: size};
+  }
+
+  /** The part of a ledger's block that this mode can map: all of it, less in a reduced grant. */
+  #usable(block: IdBlock): IdBlock {
+    const granted = this.setup.blocks?.[0];
+    if (granted === undefined || !granted.reduced) return block;
+    return {...block, hostId: granted.start, size: granted.size};
+  }
+
+  /** Where the ledger keeps the claim on a block. */
+  #claimPaths({hostId, size}: IdBlock): string[] {
+    return Array.from({length: size / BLOCK_SIZE}, (_, unit) =>
+      join(this.ledger.root, 'blocks', String(hostId + unit * BLOCK_SIZE)),
+    );
+  }
+
+  /** Gives a pod's block back; from then on its claim may be another's. */
+  #release(podUid: string): boolean {
+    const block = this.#claimed.get(podUid);
+    if (block) this.runtime.untrace(...this.#claimPaths(block));
+    this.#claimed.delete(podUid);
+    return this.ledger.release(podUid);
+  }
+
+  /** The ledger as startPod uses it: prepared blocks first, and blocks cut to what the mode can map. */
+  #blocks(): Pick<Ledger, 'acquire' | 'release' | 'podDir'> {
+    const {ledger} = this;
+    return {
+      acquire: (podUid, options) => {
+        // With a single id there is nothing to keep apart: every pod has the same one, and the mode says so.
+        if (this.setup.mode === 'single') return {block: this.#usable({hostId: 0, size: 1}), fresh: false};
+        const prepared = this.#ready.shift();
+        const {block, fresh} = prepared
+          ? {block: ledger.assignPrepared(prepared, podUid, options), fresh: true}
+          : ledger.acquire(podUid, options);
+        if (fresh) {
+          this.#claimed.set(podUid, block);
+          this.runtime.trace(...this.#claimPaths(block));
+        }
+        return {block: this.#usable(block), fresh};
+      },
+      release: (podUid) => this.#release(podUid),
+      podDir: (podUid) => ledger.podDir(podUid),
+    };
+  }
+
+  /**
+   * Starts a pod. When it fails or is cancelled nothing of it stays.
+   * Errors: SUBROOT_IMAGE_UNKNOWN, SUBROOT_POD_*, SUBROOT_POD_NAME_TAKEN, SUBROOT_POOL_EXHAUSTED, the runtime's.
+   */
+  async runPod(input: PodInput | Pod, options: CallOptions = {}): Promise<RunningPod> {
+    const pod = resolvePod(input, this.options);
+    const {name, namespace, uid} = pod.metadata;
+    const fullName = `${namespace}/${name}`;
+    this.#takeName(fullName, uid);
+    const startedAt = performance.now();
+    const bound = this.runtime.lifetime === 'bound';
+    const logRoot = join(this.root, 'logs');
+    const {logDirectory = ''} = sandboxConfigOf({...pod, spec: {...pod.spec, hostUsers: true}}, undefined, {logRoot});
+    this.runtime.trace(this.runtime.store.namePath('pod', fullName), this.ledger.podDir(uid), logDirectory);
+    try {
+      const started = await startPod(this.runtime, pod, {
+        ledger: this.#blocks(),
+        removeTree: (path) => this.removeTree(path),
+        bound,
+        logRoot,
+        resolveImage: (image) => resolveImage(image, this.options),
+        ...(options.signal ? {signal: options.signal} : {}),
+      });
+      const running = this.#running(this.#record(started.podSandboxId), performance.now() - startedAt);
+      if (bound) this.#own.set(uid, running);
+      return running;
+    } catch (error) {
+      this.runtime.store.releaseName('pod', fullName, uid);
+      rmSync(logDirectory, {recursive: true, force: true});
+      this.runtime.untrace(this.runtime.store.namePath('pod', fullName), this.ledger.podDir(uid), logDirectory);
+      throw error;
+    }
+  }
+
+  #takeName(fullName: string, uid: string): void {
+    for (let attempt = 0; ; attempt++) {
+      const holder = this.runtime.store.reserveName('pod', fullName, uid);
+      if (holder === undefined) return;
+      const sandbox = this.runtime.inventory
+        .readableSandboxes()
+        .find((record) => record.config.metadata.uid === holder);
+      if (sandbox && !this.#isDeadBound(sandbox))
+        throw subrootError('SUBROOT_POD_NAME_TAKEN', {
+          name: fullName.replace(/^default\//, ''),
+          id: sandbox.id.slice(0, 13),
+        });
+      if (attempt > 0)
+        throw subrootError('SUBROOT_POD_NAME_TAKEN', {name: fullName.replace(/^default\//, ''), id: holder});
+      // Its owner died before it had a sandbox, or with it.
+      this.runtime.store.releaseName('pod', fullName, holder);
+    }
+  }
+
+  /** Removes a folder whose files may belong to ids of pods; the agent may where we may not. */
+  async removeTree(path: string): Promise<void> {
+    await this.runtime.agent.request('remove', [path]);
+  }
+
+  #record(id: string): SandboxRecord {
+    const record = this.runtime.store.readSandbox(id);
+    if (!record) throw subrootError('SUBROOT_NOT_FOUND', {kind: 'sandbox', ref: id, list: 'pods'});
+    return record;
+  }
+
+  #running(record: SandboxRecord, durationMs = 0): RunningPod {
+    return new RunningPod(this, record, durationMs);
+  }
+
+  /** All pods of this node, newest first. */
+  pods(): Promise<PodSummary[]> {
+    return listPods(this.runtime.inventory);
+  }
+
+  /** The pod that a reference names: NAME (of namespace default first), NAMESPACE/NAME, its uid, or a unique prefix of its sandbox id. */
+  pod(ref: string): RunningPod {
+    return this.#running(requirePod(this.runtime.inventory, ref));
+  }
+
+  /** Stops (with each container's grace, or the one given) and removes a pod: processes, records, volumes, names, and its block last. */
+  async removePod(record: SandboxRecord, options: CallOptions & {gracePeriod?: number} = {}): Promise<void> {
+    const {metadata} = record.config;
+    await this.stopPod(record, {gracePeriod: 0, ...options});
+    await this.runtime.removePodSandbox({podSandboxId: record.id});
+    await removeVolumes(this.ledger.podDir(metadata.uid), (path) => this.removeTree(path));
+    rmSync(join(this.root, 'evidence', record.id), {recursive: true, force: true});
+    if (record.config.logDirectory) rmSync(record.config.logDirectory, {recursive: true, force: true});
+    if (record.mode !== 'single') this.#release(metadata.uid);
+    const fullName = `${metadata.namespace}/${metadata.name}`;
+    this.runtime.store.releaseName('pod', fullName, metadata.uid);
+    this.runtime.untrace(
+      this.runtime.store.namePath('pod', fullName),
+      this.ledger.podDir(metadata.uid),
+      record.config.logDirectory ?? '',
+    );
+    this.#own.delete(metadata.uid);
+  }
+
+  async stopPod(record: SandboxRecord, options: CallOptions & {gracePeriod?: number} = {}): Promise<void> {
+    const timeout = options.gracePeriod ?? 30;
+    const call = options.signal ? {signal: options.signal} : {};
+    if (timeout > 0) {
+      const {containers} = await this.runtime.listContainers({filter: {podSandboxId: record.id}});
+      await Promise.all(containers.map(({id}) => this.runtime.stopContainer({containerId: id, timeout}, call)));
+    }
+    await this.runtime.stopPodSandbox({podSandboxId: record.id}, call);
+  }
+
+  #isDeadBound(record: SandboxRecord): boolean {
+    if (record.bootId !== bootId()) return true;
+    return (
+      record.boundTo !== undefined &&
+      !isProcessAlive(record.boundTo) &&
+      (record.holder === undefined || !isProcessAlive(record.holder))
+    );
+  }
+
+  /**
+   * Removes what crashed or killed processes left: pods whose owner is dead, names and folders of nobody, blocks of dead pods.
+   * A running pod is never touched; a damaged record is set aside and reported. `dryRun` only tells.
+   */
+  async gc(options: {dryRun?: boolean} = {}): Promise<GcReport> {
+    const removed: {kind: string; what: string; why: string}[] = [];
+    const quarantined: {what: string; why: string}[] = [];
+    const {store} = this.runtime;
+    const act = async (kind: string, what: string, why: string, run: () => void | Promise<void>) => {
+      if (!options.dryRun) await run();
+      removed.push({kind, what, why});
+    };
+    const known = new Map<string, SandboxRecord>();
+    for (const id of store.sandboxIds()) {
+      let record: SandboxRecord | undefined;
+      try {
+        record = store.readSandbox(id);
+      } catch (error) {
+        quarantined.push({what: `sandbox ${id}`, why: shortOf(error)});
+        continue;
+      }
+      if (record === undefined) await act('sandbox', id, 'its record was never written', () => store.removeSandbox(id));
+      else if (this.#isDeadBound(record))
+        await act(
+          'pod',
+          `${record.config.metadata.namespace}/${record.config.metadata.name}`,
+          record.bootId === bootId() ? 'the process it was bound to is dead' : 'it is of an earlier boot',
+          () => this.removePod(record),
+        );
+      else if (
+        record.holder === undefined &&
+        record.stopped !== true &&
+        Date.now() - Number(BigInt(record.createdAt) / 1_000_000n) > 10_000
+      )
+        await act(
+          'pod',
+          `${record.config.metadata.namespace}/${record.config.metadata.name}`,
+          'its start was never finished',
+          () => this.removePod(record),
+        );
+      else known.set(id, record);
+    }
+    for (const id of store.containerIds()) {
+      try {
+        const record = store.readContainer(id);
+        if (record === undefined)
+          await act('container', id, 'its record was never written', () => store.removeContainer(id));
+        else if (!known.has(record.sandboxId) && !store.sandboxIds().includes(record.sandboxId))
+          await act('container', id, 'its sandbox is gone', () => store.removeContainer(id));
+      } catch (error) {
+        quarantined.push({what: `container ${id}`, why: shortOf(error)});
+      }
+    }
+    const uids = new Set([...known.values()].map((record) => record.config.metadata.uid));
+    const ids = new Set([...store.sandboxIds(), ...store.containerIds(), ...uids]);
+    const quarantineHolds = quarantined.length > 0;
+    for (const {path, id} of store.names()) {
+      if (!ids.has(id) && !quarantineHolds) await act('name', path, 'nobody has it', () => rmSync(path, {force: true}));
+    }
+    if (!options.dryRun)
+      for (const uid of this.ledger.sweep({isPodAlive: (uid) => uids.has(uid) || quarantineHolds}))
+        removed.push({kind: 'block', what: uid, why: 'its pod is dead'});
+    for (const entry of this.ledger.quarantined()) quarantined.push({what: entry.path, why: entry.reason});
+    return {removed, quarantined};
+  }
+
+  /** Ends the node: bound pods are removed, prepared blocks given back, the agent ended. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const pod of [...this.#own.values()]) await pod.remove().catch(() => {});
+    for (const block of this.#ready.splice(0)) this.ledger.releasePrepared(block);
+    this.ledger.close();
+    await this.runtime.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+function shortOf(error: unknown): string {
+  return error instanceof SubrootError ? error.shortMessage : String(error);
+}
+
+/** True for errors of ours with that code. */
+export function hasCode(error: unknown, code: ErrorCode): error is SubrootError {
+  return error instanceof SubrootError && error.code === code;
+}
+
+/**
+ * Makes a node in a mode that works here. Errors: SUBROOT_PERL_MISSING, SUBROOT_MODE_*, SUBROOT_SUBID_*, SUBROOT_NEWUIDMAP_*,
+ * SUBROOT_USERNS_*, SUBROOT_STATE_*, SUBROOT_LEDGER_*, SUBROOT_POOL_*.
+ */
+export async function createNode(options: NodeOptions = {}): Promise<PodNode> {
+  const root = stateRoot(options.root);
+  const setup = await chooseMode(
+    options.mode ?? 'auto',
+    options.idsPerPod === undefined ? {} : {blockSize: options.idsPerPod},
+  );
+  const inventory = new Inventory(StateStore.open(root));
+  const agent = await startAgent(
+    joining(
+      setup,
+      inventory.readableSandboxes().filter((record) => inventory.isReady(record)),
+    ),
+  );
+  try {
+    const runtime = new Runtime({root, setup, agent, lifetime: options.lifetime ?? 'bound'});
+    mkdirSync(join(root, 'plans'), {recursive: true, mode: 0o700});
+    const ledger = openLedger(root, setup, options, runtime);
+    const node = new PodNode({root, setup, runtime, ledger, options});
+    if (options.prepare) await node.prepare(options.prepare);
+    return node;
+  } catch (error) {
+    await agent.close();
+    throw error;
+  }
+}
+
+function openLedger(root: string, setup: ModeSetup, options: NodeOptions, runtime: Runtime): Ledger {
+  const {pool, idsPerPod, maxPods} = poolOf(setup, options);
+  return Ledger.open({
+    root: join(root, 'ledger'),
+    pool,
+    idsPerPod,
+    maxPods,
+    owner: {pid: process.pid, startTime: Number(startTimeOf(process.pid) ?? 0), bootId: bootId()},
+    isAlive: (owner) => isProcessAlive({pid: owner.pid, startTime: String(owner.startTime)}),
+    isPodAlive: (uid) =>
+      runtime.store.sandboxIds().some((id) => {
+        try {
+          const record = runtime.store.readSandbox(id);
+          return record?.config.metadata.uid === uid && record.holder !== undefined && isProcessAlive(record.holder);
+        } catch {
+          return true;
+        }
+      }),
+  });
+}

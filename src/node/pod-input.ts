@@ -1,0 +1,55 @@
+import {randomBytes} from 'node:crypto';
+import {subrootError} from '../../native-free/errors.ts';
+import {type Pod, parseManifests} from '../../sim/index.ts';
+import type {ContainerInput, PodInput} from './node-options.ts';
+
+/** True for a pod that a manifest gave. */
+export function isPod(input: PodInput | Pod): input is Pod {
+  return 'metadata' in input && 'spec' in input;
+}
+
+function containerManifest(input: ContainerInput, fallbackName: string): Record<string, unknown> {
+  const {env, name, image, command, args, ...rest} = input;
+  return {
+    name: name ?? fallbackName,
+    image: image ?? 'host',
+    command: command ?? (args ? undefined : ['sleep', 'infinity']),
+    ...(args ? {args} : {}),
+    ...(env ? {env: Object.entries(env).map(([key, value]) => ({name: key, value}))} : {}),
+    ...rest,
+  };
+}
+
+/** A pod manifest of an input; it goes through the same parser and rules as a file. */
+export function podOf(input: PodInput): Pod {
+  const {name, namespace, hostUsers, hostname, shareProcessNamespace, labels, volumes, containers, ...container} =
+    input;
+  const manifest = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name: name ?? `pod-${randomBytes(4).toString('hex')}`,
+      ...(namespace ? {namespace} : {}),
+      ...(labels ? {labels} : {}),
+    },
+    spec: {
+      hostUsers: hostUsers ?? false,
+      ...(hostname ? {hostname} : {}),
+      ...(shareProcessNamespace === undefined ? {} : {shareProcessNamespace}),
+      ...(volumes ? {volumes} : {}),
+      containers: (containers ?? [container]).map((each, index) =>
+        containerManifest(each, index === 0 ? 'main' : `c${index}`),
+      ),
+    },
+  };
+  const {pods, warnings} = parseManifests(JSON.stringify(manifest), {file: 'the pod'});
+  const [pod] = pods;
+  if (!pod) throw subrootError('SUBROOT_INTERNAL', {what: 'a pod input gave no pod'});
+  const [warning] = warnings;
+  if (warning)
+    throw subrootError('SUBROOT_USAGE', {
+      what: `the pod: ${'message' in warning ? String(warning.message) : JSON.stringify(warning)}`,
+      mend: 'leave that field out, or correct its name',
+    });
+  return pod;
+}

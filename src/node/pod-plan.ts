@@ -1,0 +1,150 @@
+import {execFileSync} from 'node:child_process';
+import {readFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {subrootError} from '../../native-free/errors.ts';
+import {BLOCK_SIZE} from '../../native-free/ids.ts';
+import {
+  containerConfigOf,
+  type GetsubidsResult,
+  type IdBlock,
+  type IdPool,
+  type Pod,
+  poolFrom,
+  requireValidPod,
+  sandboxConfigOf,
+  startedContainers,
+  wantsUserNamespace,
+} from '../../sim/index.ts';
+import {agentScript} from '../host/agent.ts';
+import type {Step} from '../host/step.ts';
+import {Planner} from '../runtime/planner.ts';
+import type {SandboxRecord} from '../runtime/state-store.ts';
+import {stateRoot} from '../state-root.ts';
+import {chooseMode, type Mode, type ModeSetup} from '../userns/mode.ts';
+import type {NodeOptions, PodInput} from './node-options.ts';
+import {isPod, podOf} from './pod-input.ts';
+
+/** Everything that starting a pod would do, as a value: `--dry-run` prints it, and the agent executes the same steps. */
+export interface PodPlan {
+  readonly pod: string;
+  readonly mode: Mode;
+  readonly reason: string;
+  /** Absent for a pod in the node's own user namespace. */
+  readonly userNamespace?: {
+    /** Whose ids the creating process takes first, so that the pod's budgets are its own. */
+    readonly owner: {readonly uid: number; readonly gid: number};
+    readonly uidMap: string;
+    readonly gidMap: string;
+  };
+  /** Tools that are run for the outer namespace, with PID for its process. */
+  readonly tools: readonly (readonly string[])[];
+  readonly parts: readonly {readonly what: string; readonly argv: readonly string[]; readonly steps: readonly Step[]}[];
+}
+
+/** The pod of a manifest or of an input, checked by the rules of the Kubernetes version. Errors: SUBROOT_IMAGE_UNKNOWN, SUBROOT_POD_*. */
+export function resolvePod(input: PodInput | Pod, options: NodeOptions): Pod {
+  const pod = isPod(input) ? input : podOf(input);
+  requireValidPod(pod, {kubernetes: options.kubernetes ?? '1.37'});
+  for (const {image} of startedContainers(pod)) resolveImage(image, options);
+  return pod;
+}
+
+/** `host` or a folder, by the node's table of images (a tag is ignored where the table has none). */
+export function resolveImage(image: string, {images = {}}: NodeOptions): string {
+  const target = images[image] ?? images[image.replace(/:[^:/]*$/, '')] ?? image;
+  if (target !== 'host' && !target.startsWith('/'))
+    throw subrootError('SUBROOT_IMAGE_UNKNOWN', {image, why: 'subroot has no images of registries yet'});
+  return target;
+}
+
+function runGetsubids(args: readonly string[]): GetsubidsResult {
+  try {
+    return {
+      kind: 'exited',
+      code: 0,
+      stdout: execFileSync('getsubids', [...args], {encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe']}),
+      stderr: '',
+    };
+  } catch (error) {
+    const failure = error as {code?: string; status?: number; stdout?: string; stderr?: string};
+    if (failure.code === 'ENOENT') return {kind: 'missing'};
+    return {kind: 'exited', code: failure.status ?? 1, stdout: failure.stdout ?? '', stderr: failure.stderr ?? ''};
+  }
+}
+
+function hasAccount(name: string): boolean {
+  return readFileSync('/etc/passwd', 'latin1').includes(`\n${name}:`);
+}
+
+/** Where a mode's pods get their ids: the kubelet's pool for `host`, the granted blocks for the others. */
+export function poolOf(setup: ModeSetup, options: NodeOptions): {pool: IdPool; idsPerPod: number; maxPods: number} {
+  const idsPerPod = options.idsPerPod ?? BLOCK_SIZE;
+  if (setup.blocks === undefined) {
+    const {pool} = poolFrom({
+      ...(options.pool ? {explicit: options.pool} : {}),
+      lookupAccount: (name) => ({kind: hasAccount(name) ? 'found' : 'unknown'}),
+      getsubids: runGetsubids,
+      idsPerPod,
+      maxPods: 1,
+    });
+    return {pool, idsPerPod, maxPods: 1};
+  }
+  const [first] = setup.blocks;
+  if (first === undefined || first.reduced)
+    return {pool: {first: BLOCK_SIZE, length: BLOCK_SIZE}, idsPerPod: BLOCK_SIZE, maxPods: 1};
+  return {pool: {first: first.start, length: setup.blocks.length * idsPerPod}, idsPerPod, maxPods: 1};
+}
+
+/**
+ * What starting a pod would do, without doing any of it: no id is claimed, no file is written, no process is made. The block is the
+ * pool's first; the real one is picked at random. Errors: as createNode's and runPod's that can be known before.
+ */
+export async function planPod(input: PodInput | Pod, options: NodeOptions = {}): Promise<PodPlan> {
+  const pod = resolvePod(input, options);
+  const setup = await chooseMode(
+    options.mode ?? 'auto',
+    options.idsPerPod === undefined ? {} : {blockSize: options.idsPerPod},
+  );
+  const root = stateRoot(options.root);
+  const granted = setup.blocks?.[0];
+  const {pool, idsPerPod} = poolOf(setup, options);
+  const sample: IdBlock = granted ? {hostId: granted.start, size: granted.size} : {hostId: pool.first, size: idsPerPod};
+  const block = wantsUserNamespace(pod) ? sample : undefined;
+  const config = sandboxConfigOf(pod, block, {logRoot: join(root, 'logs')});
+  const sandbox: SandboxRecord = {id: '', config, runtimeHandler: '', mode: setup.mode, createdAt: '0', bootId: ''};
+  const planner = new Planner(root);
+  const argv = ['perl', agentScript, 'serve', process.arch];
+  const map = block && `0 ${block.hostId} ${block.size}`;
+  return {
+    pod: `${pod.metadata.namespace}/${pod.metadata.name}`,
+    mode: setup.mode,
+    reason: setup.reason,
+    ...(block && map ? {userNamespace: {owner: {uid: block.hostId, gid: block.hostId}, uidMap: map, gidMap: map}} : {}),
+    tools: setup.tools,
+    parts: [
+      {
+        what: 'sandbox: the process that keeps the namespaces',
+        argv,
+        steps: planner.sandbox({
+          usernsKey: block && 'pod',
+          hostname: config.hostname || pod.metadata.name,
+          groups: setup.groups,
+          bound: options.lifetime !== 'detached',
+        }),
+      },
+      ...pod.spec.containers.map((container) => {
+        const containerConfig = containerConfigOf(pod, container, block, {
+          hostPathOf: (mount) => `(volume ${mount.name})`,
+          resolveImage: (image) => resolveImage(image, options),
+        });
+        const steps = planner.container(containerConfig, sandbox, 0, (mount) => ({
+          ...mount,
+          readonly: mount.readonly ?? false,
+          isDirectory: true,
+          idmapped: (mount.uidMappings?.length ?? 0) > 0,
+        }));
+        return {what: `container ${container.name}`, argv, steps};
+      }),
+    ],
+  };
+}

@@ -1,0 +1,141 @@
+import {readFileSync, statSync} from 'node:fs';
+import {isAbsolute, join} from 'node:path';
+import type {ContainerConfig, Mount} from '../../native-free/cri.ts';
+import {subrootError} from '../../native-free/errors.ts';
+import type {Step} from '../host/step.ts';
+import {type PlannedMount, planContainer, type RootSource} from './container-plan.ts';
+import {builtinEtc, hostsFile, resolvFile} from './etc-files.ts';
+import {mappingsOf} from './mappings.ts';
+import {hostnameOf, programOf} from './program.ts';
+import {planSandbox} from './sandbox-plan.ts';
+import type {SandboxRecord} from './state-store.ts';
+import {readAlternatives, readUserland, type UserlandEntry} from './userland.ts';
+
+/** What OCI runtimes hide and protect when the request does not say. */
+const defaultMaskedPaths = [
+  '/proc/acpi',
+  '/proc/asound',
+  '/proc/interrupts',
+  '/proc/kcore',
+  '/proc/keys',
+  '/proc/latency_stats',
+  '/proc/sched_debug',
+  '/proc/scsi',
+  '/proc/timer_list',
+  '/proc/timer_stats',
+  '/sys/devices/virtual/powercap',
+  '/sys/firmware',
+];
+const defaultReadonlyPaths = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
+
+/** Turns CRI configurations into plans for this machine. It reads what the machine has and changes nothing. */
+export class Planner {
+  /** The links of /etc/alternatives that the image `host` gets, and where the agent keeps them. */
+  readonly alternatives:
+    | {readonly folder: string; readonly links: readonly (readonly [name: string, target: string])[]}
+    | undefined;
+  readonly #userland: readonly UserlandEntry[] = readUserland();
+  readonly #cgroup2 = readFileSync('/proc/self/mountinfo', 'latin1').includes(' - cgroup2 ');
+
+  constructor(root: string) {
+    const links = readAlternatives();
+    this.alternatives = links.length === 0 ? undefined : {folder: join(root, 'alternatives'), links};
+  }
+
+  /** The holder's plan. `usernsKey` is the agent's key of the mapped namespace; undefined shares the node's. */
+  sandbox(input: {
+    readonly usernsKey: string | undefined;
+    readonly hostname: string;
+    readonly groups: '' | '-';
+    readonly bound: boolean;
+  }): Step[] {
+    return planSandbox({userland: this.#userland, ...input});
+  }
+
+  /** The plan of a container's init. Volumes are looked at unless `mountOf` says what they are. */
+  container(
+    config: ContainerConfig,
+    sandbox: SandboxRecord,
+    holderPid: number,
+    mountOf: (mount: Mount) => PlannedMount = planMount,
+  ): Step[] {
+    const context = config.linux?.securityContext;
+    const mappings = mappingsOf(sandbox.config);
+    const pid = sandbox.config.linux?.securityContext?.namespaceOptions?.pid ?? 'CONTAINER';
+    const hostname = hostnameOf(sandbox);
+    const root: RootSource =
+      config.image.image === 'host'
+        ? {kind: 'host', userland: this.#userland, alternatives: this.alternatives?.folder}
+        : {kind: 'directory', path: config.image.image, idmapped: mappings !== undefined && sandbox.mode === 'host'};
+    const etc: Record<string, string> = {
+      ...(root.kind === 'host' ? builtinEtc : {}),
+      '/etc/hostname': `${hostname}\n`,
+      '/etc/hosts': hostsFile(hostname),
+      '/etc/resolv.conf': resolvFile(sandbox.config.dnsConfig),
+    };
+    const mounts = (config.mounts ?? []).map(mountOf);
+    for (const {containerPath} of mounts) delete etc[containerPath];
+    return planContainer({
+      root,
+      holderPid,
+      hasUserns: mappings !== undefined,
+      groups: sandbox.mode === 'single' ? '-' : '',
+      ownPid: pid !== 'POD',
+      cgroup2: this.#cgroup2,
+      ttyGroup: mappings === undefined || mappings.gids.length > 5,
+      etc,
+      mounts,
+      maskedPaths: context?.privileged ? [] : (context?.maskedPaths ?? defaultMaskedPaths),
+      readonlyPaths: context?.privileged ? [] : (context?.readonlyPaths ?? defaultReadonlyPaths),
+      readonlyRoot: context?.readonlyRootfs ?? false,
+      terminal: config.tty ?? false,
+      program: programOf(config, sandbox),
+      argv: argvOf(config),
+    });
+  }
+}
+
+/** The words of a container's own program. Throws SUBROOT_CONFIG_INVALID when there are none: no image here has an entrypoint. */
+export function argvOf(config: ContainerConfig): string[] {
+  const argv = [...(config.command ?? []), ...(config.args ?? [])];
+  if (argv.length === 0)
+    throw subrootError('SUBROOT_CONFIG_INVALID', {
+      field: 'command',
+      why: 'neither the container nor its image names a program (the image `host` has no entrypoint)',
+    });
+  return argv;
+}
+
+/** A mount as planned: its source must be there. Errors: SUBROOT_CONFIG_INVALID. */
+export function planMount(mount: Mount): PlannedMount {
+  if (!isAbsolute(mount.containerPath))
+    throw subrootError('SUBROOT_CONFIG_INVALID', {
+      field: 'mounts.container_path',
+      why: `${mount.containerPath} is not a full path`,
+    });
+  let isDirectory: boolean;
+  try {
+    isDirectory = statSync(mount.hostPath).isDirectory();
+  } catch {
+    throw subrootError('SUBROOT_CONFIG_INVALID', {
+      field: 'mounts.host_path',
+      why: `there is nothing at ${mount.hostPath}`,
+    });
+  }
+  return {...mount, readonly: mount.readonly ?? false, isDirectory, idmapped: (mount.uidMappings?.length ?? 0) > 0};
+}
+
+/** Throws SUBROOT_IMAGE_UNKNOWN unless the image is `host` or a folder. */
+export function requireImage(config: ContainerConfig): void {
+  const {image, userSpecifiedImage} = config.image;
+  if (image === 'host') return;
+  const refuse = (why: string) => subrootError('SUBROOT_IMAGE_UNKNOWN', {image: userSpecifiedImage ?? image, why});
+  if (!isAbsolute(image)) throw refuse('it is neither `host` nor the full path of a folder');
+  let isFolder: boolean;
+  try {
+    isFolder = statSync(image).isDirectory();
+  } catch {
+    throw refuse(`there is nothing at ${image}`);
+  }
+  if (!isFolder) throw refuse(`${image} is not a folder`);
+}
