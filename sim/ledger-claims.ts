@@ -171,6 +171,11 @@ export class Claims {
     }
   }
 
+  /** This claim's exact file, and the file of this process that it is a link to: unlinking them can touch no other claim. */
+  filesOf(claim: Claim): string[] {
+    return [this.#pathOf(claim), ...(this.#seal === undefined ? [] : [this.#seal])];
+  }
+
   #pathOf(claim: Claim): string {
     return join(this.#blocks, String(claim.hostId), formatClaim(claim));
   }

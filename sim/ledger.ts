@@ -286,6 +286,20 @@ export class Ledger {
     return true;
   }
 
+  /**
+   * What a cleaner may remove when this process was killed and nothing of the pod runs any more: the claim's exact files (their names are
+   * unique for ever, so a later claim on the same ids is never touched), and the block's folder, ending in `/`, if it is empty.
+   */
+  tracesOf(block: IdBlock): string[] {
+    return Array.from({length: block.size / BLOCK_SIZE}, (_, unit) => block.hostId + unit * BLOCK_SIZE).flatMap(
+      (hostId) => {
+        const claim = this.#claims.find(hostId);
+        const files = claim === undefined || claim === 'unreadable' ? [] : this.#claims.filesOf(claim);
+        return [...files, `${join(this.root, 'blocks', String(hostId))}/`];
+      },
+    );
+  }
+
   /** Removes this process's own traces in `tmp/`. Blocks stay as they are, and the ledger can still be used. */
   close(): void {
     this.#claims.close();

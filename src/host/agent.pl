@@ -699,6 +699,7 @@ sub make_userns {
 # Removes a folder of ours: plain files, sockets, FIFOs and folders; links are removed, never followed.
 sub remove_tree {
   my ($path) = @_;
+  return rmdir $path if $path =~ m{/$};    # only if it is empty
   if (!-l $path && -d _) {
     if (opendir my $dh, $path) { my @names = grep { !/^\.\.?$/ } readdir $dh; closedir $dh; remove_tree("$path/$_") for @names }
     return rmdir $path;

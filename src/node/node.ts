@@ -2,7 +2,6 @@ import {mkdirSync, rmSync} from 'node:fs';
 import {join} from 'node:path';
 import type {ErrorCode} from '../../native-free/errors.ts';
 import {SubrootError, subrootError} from '../../native-free/errors.ts';
-import {BLOCK_SIZE} from '../../native-free/ids.ts';
 import {type IdBlock, Ledger, type Pod, removeVolumes, sandboxConfigOf, startPod} from '../../sim/index.ts';
 import {bootId, isProcessAlive, startTimeOf} from '../host/proc.ts';
 import {Inventory} from '../runtime/inventory.ts';
@@ -39,8 +38,8 @@ export class PodNode implements AsyncDisposable {
   readonly ledger: Ledger;
   readonly options: NodeOptions;
   readonly #ready: IdBlock[] = [];
-  /** Blocks of pods that this process started, by pod uid. */
-  readonly #claimed = new Map<string, IdBlock>();
+  /** Files of the claims of pods that this process started, by pod uid. */
+  readonly #claimed = new Map<string, readonly string[]>();
   readonly #own = new Map<string, RunningPod>();
   #closed = false;
 
@@ -65,7 +64,7 @@ export class PodNode implements AsyncDisposable {
     if (total === 0 || this.setup.mode === 'single') return;
     const blocks = this.ledger.claimPrepared(total);
     for (const [index, block] of blocks.entries()) {
-      this.runtime.trace(...this.#claimPaths(block));
+      this.runtime.trace(...this.ledger.tracesOf(block));
       const mapping = this.#mappingOf(block);
       if (index < sandboxes) await this.runtime.prepareSandbox(mapping, mapping);
       else await this.runtime.prepareUserns(mapping, mapping);
@@ -85,17 +84,9 @@ export class PodNode implements AsyncDisposable {
     return {...block, hostId: granted.start, size: granted.size};
   }
 
-  /** Where the ledger keeps the claim on a block. */
-  #claimPaths({hostId, size}: IdBlock): string[] {
-    return Array.from({length: size / BLOCK_SIZE}, (_, unit) =>
-      join(this.ledger.root, 'blocks', String(hostId + unit * BLOCK_SIZE)),
-    );
-  }
-
   /** Gives a pod's block back; from then on its claim may be another's. */
   #release(podUid: string): boolean {
-    const block = this.#claimed.get(podUid);
-    if (block) this.runtime.untrace(...this.#claimPaths(block));
+    this.runtime.untrace(...(this.#claimed.get(podUid) ?? []));
     this.#claimed.delete(podUid);
     return this.ledger.release(podUid);
   }
@@ -111,9 +102,10 @@ export class PodNode implements AsyncDisposable {
         const {block, fresh} = prepared
           ? {block: ledger.assignPrepared(prepared, podUid, options), fresh: true}
           : ledger.acquire(podUid, options);
-        if (fresh) {
-          this.#claimed.set(podUid, block);
-          this.runtime.trace(...this.#claimPaths(block));
+        if (fresh && this.runtime.lifetime === 'bound') {
+          const traces = ledger.tracesOf(block);
+          this.#claimed.set(podUid, traces);
+          this.runtime.trace(...traces);
         }
         return {block: this.#usable(block), fresh};
       },

@@ -1,4 +1,5 @@
-import {writeSync} from 'node:fs';
+import {readSync, writeSync} from 'node:fs';
+import {StringDecoder} from 'node:string_decoder';
 import type {IPty} from 'node-pty';
 import {isProcessAlive, startTimeOf} from '../host/proc.ts';
 import {EarlyText} from './early-text.ts';
@@ -12,7 +13,32 @@ const LONGEST_PAUSE_MS = 16;
 /** What node-pty has besides its public interface, in the exact version that we depend on. */
 interface Insides {
   readonly fd: number;
-  readonly _socket: {readonly destroyed: boolean};
+  readonly _socket: {readonly destroyed: boolean; destroy(error?: Error): unknown};
+}
+
+/** More than a terminal holds; a program left in the background may go on writing for ever. */
+const REST_BYTES = 1 << 20;
+
+/**
+ * What a terminal still holds when it is closed. libuv takes a short read together with a hang-up for the end, but a terminal gives
+ * at most 4096 bytes at a time: who is behind when the program ends would lose the last of its output. Source: libuv
+ * src/unix/stream.c uv__stream_io().
+ */
+function readRest(fd: number): Buffer[] {
+  const chunks: Buffer[] = [];
+  for (let size = 0; size < REST_BYTES; ) {
+    const chunk = Buffer.alloc(4096);
+    try {
+      const length = readSync(fd, chunk);
+      if (length === 0) break;
+      chunks.push(chunk.subarray(0, length));
+      size += length;
+    } catch {
+      // EAGAIN or EIO: that was all.
+      break;
+    }
+  }
+  return chunks;
 }
 
 /**
@@ -77,14 +103,23 @@ export async function openNodePty(argv: readonly string[], options: TerminalOpti
     cols: columns,
     cwd: '/',
     env: terminalEnvironment(),
-    encoding: 'utf8',
+    // Bytes: a decoder of node-pty's would end a character where libuv stopped reading.
+    encoding: null,
   });
   const insides = pty as IPty & Insides;
   const typist = new Typist(insides);
   const output = new EarlyText();
+  const decoder = new StringDecoder('utf8');
+  const push = (bytes: Buffer) => output.push(decoder.write(bytes));
   const identity = {pid: pty.pid, startTime: startTimeOf(pty.pid) ?? ''};
   let hasEnded = false;
-  pty.onData((text) => output.push(text));
+  pty.onData((bytes) => push(bytes as unknown as Buffer));
+  const {_socket: socket} = insides;
+  const destroy = socket.destroy.bind(socket);
+  socket.destroy = (error) => {
+    if (!socket.destroyed) readRest(insides.fd).forEach(push);
+    return destroy(error);
+  };
   const exited = new Promise<{exitCode: number}>((resolve) => {
     pty.onExit(({exitCode, signal}) => {
       hasEnded = true;

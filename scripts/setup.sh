@@ -1,0 +1,56 @@
+#!/bin/sh
+# Installs what subroot needs and is missing. Packages by apt where we may; else it says what to install.
+set -eu
+cd "$(dirname "$0")/.."
+
+missing=""
+need() { command -v "$1" >/dev/null 2>&1 || case " $missing " in *" $2 "*) ;; *) missing="$missing $2" ;; esac; }
+need perl perl-base
+need newuidmap uidmap
+need getsubids uidmap
+need script bsdutils
+need setpriv util-linux
+need ip iproute2
+need make make
+# node-pty compiles on install; without these it is left out, and script(1) serves.
+need g++ g++
+need python3 python3
+if [ "${1:-}" = --bench ]; then
+  need crun crun
+  need runc runc
+  need bwrap bubblewrap
+  need busybox busybox
+fi
+
+if [ -n "$missing" ]; then
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    echo "setup: installing$missing"
+    export DEBIAN_FRONTEND=noninteractive
+    # shellcheck disable=SC2086
+    { apt-get update -qq && apt-get install -y -qq --no-install-recommends $missing; } >/tmp/subroot-setup.$$ 2>&1 || {
+      tail -n 20 "/tmp/subroot-setup.$$" >&2
+      rm -f "/tmp/subroot-setup.$$"
+      echo "setup: apt-get could not install$missing" >&2
+      exit 3
+    }
+    rm -f "/tmp/subroot-setup.$$"
+  elif command -v perl >/dev/null 2>&1; then
+    echo "setup: not installed here, and we are not root:$missing (with them more works: \`sudo apt-get install$missing\`)" >&2
+  else
+    echo "setup: install these first: \`sudo apt-get install$missing\`" >&2
+    exit 3
+  fi
+fi
+
+command -v node >/dev/null 2>&1 || { echo 'setup: install Node.js 20.19 or newer first (https://nodejs.org)' >&2; exit 3; }
+node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' || {
+  echo "setup: Node.js 20.19 or newer is needed, and this is $(node --version)" >&2
+  exit 3
+}
+
+stamp=node_modules/.subroot-setup
+if [ ! -f "$stamp" ] || ! cmp -s package-lock.json "$stamp"; then
+  echo 'setup: npm ci'
+  npm ci --no-audit --no-fund --loglevel=error
+  cp package-lock.json "$stamp"
+fi
