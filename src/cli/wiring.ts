@@ -14,15 +14,22 @@ export interface ModeTry {
   readonly observed: string;
 }
 
-/**
- * What commands need from the running node. A part that is not here takes its flag out of the program: it is neither parsed nor shown.
- * Everything is asynchronous, so that its module is loaded on first use.
- */
+/** What commands need from the running node. Everything is asynchronous, so that its module is loaded on first use. */
 export interface Wiring {
   /** The pod of that name or id prefix in a state folder, or undefined. */
-  readonly findPod?: (root: string, name: string) => Promise<PodProcess | undefined>;
-  /** Makes one mapped namespace in that mode and takes it down again. Throws nothing. */
-  readonly tryMode?: (mode: RealMode, root: string) => Promise<ModeTry>;
+  readonly findPod: (root: string, name: string) => Promise<PodProcess | undefined>;
+  /** Makes one pod in that mode and takes it down again. Throws nothing. */
+  readonly tryMode: (mode: RealMode, root: string) => Promise<ModeTry>;
 }
 
-export const wiring: Wiring = {};
+export const wiring: Wiring = {
+  findPod: async (root, name) => {
+    const [{openInventory}, {findPod}] = await Promise.all([
+      import('./open-inventory.ts'),
+      import('../node/pod-list.ts'),
+    ]);
+    const record = findPod(openInventory(root), name);
+    return record?.holder && {name: record.config.metadata.name, pid: record.holder.pid};
+  },
+  tryMode: async (mode) => (await import('./try-mode.ts')).tryMode(mode),
+};
