@@ -2,10 +2,8 @@ import {stateRoot} from '../state-root.ts';
 import type {CommandContext, CommandEntry, CommandModule, ModeChoice, OutputFormat} from './command.ts';
 import {commands, findCommand} from './commands.ts';
 import {exitCodes} from './exit-codes.ts';
-import {printFailure, usageError} from './failure.ts';
 import {findCommandIndex} from './globals.ts';
 import {commandHelp, overviewHelp} from './help.ts';
-import {findNearest} from './nearest.ts';
 import {openOutput} from './output.ts';
 
 /**
@@ -18,6 +16,7 @@ export async function runCli(argv: readonly string[]): Promise<number> {
   try {
     return await dispatch(argv);
   } catch (error) {
+    const {printFailure} = await import('./failure.ts');
     return printFailure(error, asked);
   }
 }
@@ -37,7 +36,7 @@ async function dispatch(argv: readonly string[]): Promise<number> {
   if (entry === undefined) {
     if (name === 'help') return dispatchHelp(argv.slice(index + 1));
     if (before.length > 0) (await import('./parse.ts')).parseGlobals(before);
-    throw unknownCommand(name);
+    throw await unknownCommand(name);
   }
   const loaded = await entry.load();
   return runCommand(entry, loaded, [...before, ...argv.slice(index + 1)]);
@@ -63,7 +62,9 @@ async function withoutCommand(argv: readonly string[]): Promise<number> {
   return exitCodes.usage;
 }
 
-function unknownCommand(name: string): Error {
+async function unknownCommand(name: string): Promise<Error> {
+  const {usageError} = await import('./failure.ts');
+  const {findNearest} = await import('./nearest.ts');
   const nearest = findNearest(name, [...commands.map((entry) => entry.name), 'help']);
   const mend = nearest === undefined ? 'see `subroot --help` for the commands' : `did you mean \`subroot ${nearest}\`?`;
   return usageError(`there is no command "${name}"`, mend);
@@ -78,7 +79,7 @@ async function runCommand(entry: CommandEntry, command: CommandModule, argv: rea
   if (parsed.globals.help === true) return showHelp(entry, command, argv);
   if (parsed.globals.schema === true) {
     if (command.schema === undefined)
-      throw usageError(`\`subroot ${entry.name}\` prints no JSON`, 'leave --schema out');
+      throw (await import('./failure.ts')).usageError(`\`subroot ${entry.name}\` prints no JSON`, 'leave --schema out');
     output.print(JSON.stringify(command.schema, null, 2));
     return exitCodes.ok;
   }

@@ -2,7 +2,7 @@ import type {Options} from 'yargs';
 import type {CommandEntry, CommandModule, CommandOptions} from './command.ts';
 import {globalOptions} from './globals.ts';
 import type {Output} from './output.ts';
-import {columns, wrapAfter} from './render.ts';
+import {columns, wrapAfter} from './text-layout.ts';
 
 const groups = ['pods', 'ids', 'this program'] as const;
 const EXIT_CODES = '0 fine, 1 a check found something, 2 usage, 3 this host cannot, 70 our bug';

@@ -20,6 +20,7 @@ export function judgeSubordinateIds(facts: MachineFacts): Finding[] {
   const space = judgeIdSpace(facts.ids);
   const granted = {uid: grantedRanges(facts, 'uid'), gid: grantedRanges(facts, 'gid')};
   return [
+    judgeAccount(facts),
     judgePresence(facts, granted),
     ...judgeSize(facts, granted),
     ...judgeFile(facts, facts.ids.subuid, 'subuid'),
@@ -68,6 +69,23 @@ export function grantCommand(facts: MachineFacts): string {
   }
   // usermod refuses accounts that are not in /etc/passwd (LDAP, homed, a bare uid in a container).
   return `as root: \`echo ${shellWord(name)}:${range.start}:${range.size} | tee -a /etc/subuid /etc/subgid\``;
+}
+
+/** newuidmap asks the passwd database for its caller before anything else. Source: shadow src/newuidmap.c get_my_pwent(); facts §7. */
+function judgeAccount({user}: MachineFacts): Finding {
+  const base = {
+    id: 'subid-account',
+    layer: 'newuidmap policy',
+    expected: 'an account for our uid',
+    affects: ['subid'],
+  } as const;
+  if (user.name !== undefined) return {...base, severity: 'ok', found: `uid ${user.uid} is ${printable(user.name)}`};
+  return {
+    ...base,
+    severity: 'fail',
+    found: `uid ${user.uid} has no account: newuidmap fails with "Cannot determine your user name"`,
+    mend: `as root: \`useradd --uid ${user.uid} --no-create-home NAME\`, or run as a user that has an account`,
+  };
 }
 
 function judgePresence(facts: MachineFacts, granted: Granted): Finding {

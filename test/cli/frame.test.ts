@@ -125,6 +125,19 @@ test('stack traces come with --debug only', async (t) => {
   t.regex(stderr, /\[SUBROOT_USAGE\]\n[\s\S]*\n\s+at /);
 });
 
+test('what is no error of ours is a bug of ours: exit code 70, no stack, no control bytes', (t) => {
+  const script = `const {printFailure} = await import('./src/cli/failure.ts');
+process.exitCode = await printFailure(new TypeError('boom\\x1b[2J'), {format: 'table', debug: false});`;
+  const argv = ['--import=tsx', '--input-type=module', '-e', script];
+  const {status, stdout, stderr} = spawnSync(process.execPath, argv, {cwd: projectFolder, encoding: 'utf8'});
+  t.is(status, 70);
+  t.is(stdout, '');
+  t.is(
+    stderr,
+    'subroot: subroot has a bug: boom\\x1b[2J\nTo mend: report it with the output of `subroot doctor --output json` [SUBROOT_INTERNAL]\n',
+  );
+});
+
 test('control bytes of the command line are not printed', async (t) => {
   const {stderr} = await runCli(['\x1b[31mred\x07']);
   t.notRegex(stderr, /[\x1b\x07]/);

@@ -418,6 +418,21 @@ const cases: readonly Case[] = [
   },
   // subordinate ids
   {
+    title: 'a uid without account',
+    id: 'subid-account',
+    facts: {...goodUser, user: {uid: 12345, gid: 12345, name: undefined, inPasswdFile: false}},
+    severity: 'fail',
+    found: /uid 12345 has no account.*Cannot determine your user name/,
+    mend: /useradd --uid 12345/,
+  },
+  {
+    title: 'an account',
+    id: 'subid-account',
+    facts: goodUser,
+    severity: 'ok',
+    found: /uid 1000 is anna/,
+  },
+  {
     title: 'no grant',
     id: 'subid-present',
     facts: withIds(goodUser, subuidText('')),
