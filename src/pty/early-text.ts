@@ -4,6 +4,7 @@ export class EarlyText {
   #early: string[] = [];
 
   push(text: string): void {
+    if (text === '') return;
     if (this.#listeners.length === 0) this.#early.push(text);
     for (const listener of this.#listeners) listener(text);
   }

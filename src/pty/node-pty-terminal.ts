@@ -103,7 +103,8 @@ export async function openNodePty(argv: readonly string[], options: TerminalOpti
     cols: columns,
     cwd: '/',
     env: terminalEnvironment(),
-    // Bytes: a decoder of node-pty's would end a character where libuv stopped reading.
+    // Bytes: a decoder of node-pty's would end a character where libuv stopped reading. (It costs IUTF8, which decides what one
+    // backspace erases before the program has set the terminal up.)
     encoding: null,
   });
   const insides = pty as IPty & Insides;
@@ -123,6 +124,7 @@ export async function openNodePty(argv: readonly string[], options: TerminalOpti
   const exited = new Promise<{exitCode: number}>((resolve) => {
     pty.onExit(({exitCode, signal}) => {
       hasEnded = true;
+      output.push(decoder.end());
       typist.close();
       resolve({exitCode: signal ? 128 + signal : exitCode});
     });
