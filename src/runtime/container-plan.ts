@@ -65,7 +65,11 @@ export function planProgram(program: ProgramIdentity, groups: '' | '-', argv: re
     ['bounding', bounding],
     ...(isRoot && program.gid === 0 && wanted === ''
       ? []
-      : ([['creds', String(program.uid), String(program.gid), groups === '-' ? '-' : wanted]] satisfies Step[])),
+      : ([
+          ['creds', String(program.uid), String(program.gid), groups === '-' ? '-' : wanted],
+          // The kernel forgets it with a change of ids. Source: kernel/cred.c commit_creds().
+          ['pdeathsig', 'KILL'],
+        ] satisfies Step[])),
     ['capabilities', isRoot ? bounding : none, none, none],
     ...(program.noNewPrivs ? ([['nonewprivs']] satisfies Step[]) : []),
     ...program.env.map(([name, value]): Step => ['env', name, value]),
@@ -136,10 +140,33 @@ function fillHostRoot(root: RootSource & {kind: 'host'}): Step[] {
   ];
 }
 
+/**
+ * Attaches read-only mounts in a mount namespace of the node's own first: when the pod's is copied from it, the kernel locks their
+ * flags, and a pod root with CAP_SYS_ADMIN cannot remount them writable. Attached from inside, they are not locked (seen: such a
+ * root then wrote to a read-only hostPath as host uid 0). Source: mount_namespaces(7), fs/namespace.c lock_mnt_tree().
+ */
+function stage(mounts: readonly (PlannedMount & {readonly index: number})[]): Step[] {
+  if (mounts.length === 0) return [];
+  return [
+    ['unshare', 'mnt'],
+    ['mount', '', '/', '', 'rec,private', ''],
+    ['mount', 'tmpfs', rootMountPoint, 'tmpfs', 'nosuid,nodev', 'mode=0755'],
+    ...mounts.flatMap(({index, isDirectory}): Step[] => [
+      isDirectory
+        ? ['mkdir', `${rootMountPoint}/${index}`, '0755']
+        : ['file', `${rootMountPoint}/${index}`, '0644', ''],
+      ['attach', `mount:${index}`, `${rootMountPoint}/${index}`],
+    ]),
+  ];
+}
+
 /** The plan of a container's init: namespaces of its own, the pod's others, the OCI default mounts, and the program. */
 export function planContainer(input: ContainerPlanInput): Step[] {
   const needsIdmap =
     (input.root.kind === 'directory' && input.root.idmapped) || input.mounts.some((mount) => mount.idmapped);
+  const locked = input.hasUserns
+    ? input.mounts.flatMap((mount, index) => (mount.readonly ? [{...mount, index}] : []))
+    : [];
   const pivotTarget = input.root.kind === 'host' ? rootMountPoint : `${rootMountPoint}/root`;
   return [
     ...(needsIdmap ? ([['openuserns', 'pod', String(input.holderPid)]] satisfies Step[]) : []),
@@ -154,6 +181,7 @@ export function planContainer(input: ContainerPlanInput): Step[] {
       ],
     ),
     ['podtree', 'shm', '/dev/shm'],
+    ...stage(locked),
     ['join', input.hasUserns ? 'user,net,ipc,uts' : 'net,ipc,uts'],
     ...(input.hasUserns ? ([['creds', '0', '0', input.groups]] satisfies Step[]) : []),
     ['unshare', input.ownPid ? 'mnt,pid,cgroup' : 'mnt,cgroup'],
@@ -162,6 +190,7 @@ export function planContainer(input: ContainerPlanInput): Step[] {
     ['pdeathsig', 'KILL'],
     ...(input.terminal ? [] : ([['setsid']] satisfies Step[])),
     ['mount', '', '/', '', 'rec,private', ''],
+    ...locked.map(({index}): Step => ['tree', `mount:${index}`, `${rootMountPoint}/${index}`, 'rec']),
     ['fs', 'proc', 'proc', 'nosuid,nodev,noexec'],
     ['fs', 'sys', 'sysfs', 'ro,nosuid,nodev,noexec'],
     ...(input.cgroup2 ? ([['fs', 'cgroup', 'cgroup2', 'ro,nosuid,nodev,noexec']] satisfies Step[]) : []),
