@@ -9,6 +9,7 @@
 # the plan with its index, errno and text. Only perl-base is used: no module, nothing compiled of ours.
 use strict;
 use warnings;
+no warnings 'portable';    # capability masks have more than 32 bits
 
 my ($mode, $arch, @rest) = @ARGV;
 my %NR = $arch eq 'arm64'
@@ -436,6 +437,7 @@ sub launch {
   if (!defined $pid) { $! = $fork_error; check(0) }
   if (!$pid) {
     plain_signals();
+    $SIG{__WARN__} = sub { };    # standard error is the program's by now
     close $status_r;
     if ($option->{fifo}) {
       my @names = ('in', 'out', 'err');
