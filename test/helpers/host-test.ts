@@ -5,8 +5,8 @@ import {delimiter, join, relative} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {dir} from 'tmp-promise';
 import {isProcessAlive, startTimeOf} from '../../src/host/proc.ts';
-import {createNode, type NodeOptions, type PodNode} from '../../src/node.ts';
-import type {RunningPod} from '../../src/running-pod.ts';
+import {createNode, type NodeOptions, type PodNode} from '../../src/index.ts';
+import type {RunningPod} from '../../src/node/running-pod.ts';
 
 /** What a test may need of the machine. */
 export type Requirement =
