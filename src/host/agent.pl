@@ -364,12 +364,16 @@ sub watch_signals {
   });
 }
 sub plain_signals { my $mask = pack 'Q', 0; $SIG{$_} = 'DEFAULT' for qw(PIPE INT HUP QUIT TERM WINCH); sys('rt_sigprocmask', 2, $mask, 0, 8) }
-my %reaped;    # pid → status of a program that ended before it had told its pid
+my %reaped;    # pid → [status, when] of a program that ended before we had read its pid; short-lived, since pids come again
 sub reap {
+  my $now = time;
+  for (keys %reaped) { delete $reaped{$_} if $now - $reaped{$_}[1] > 5 }
   while ((my $pid = waitpid -1, 1) > 0) {
     my $status = $?;
     my $t = delete $by_pid{$pid};
-    if ($t && $t->{pid} && $t->{pid} == $pid) { finish($t, $status) } else { $reaped{$pid} = $status }
+    if (!$t) { $reaped{$pid} = [$status, $now] }
+    elsif (!$t->{pid}) { $t->{first_status} = $status }
+    elsif ($t->{pid} == $pid) { finish($t, $status) }
   }
 }
 sub loop {
@@ -399,6 +403,7 @@ sub launch {
   pipe(my $status_r, my $status_w) or check(0);
   my @ends;    # [descriptor in the child, handle]
   my @closing = ($status_w);
+  $task{$id} = $t;
   if ($option->{in}) { $t->{pidfd} = pidfd_of(split /:/, $option->{in}) }
   my ($uid, $gid) = split /:/, $option->{owner} || '-:-';
   if ($option->{fifo}) { # opened by the child, below
@@ -460,7 +465,6 @@ sub launch {
   close $_ for @closing;
   fd_close(delete $t->{pidfd}) if $t->{pidfd};
   delete $t->{child_socket};
-  $task{$id} = $t;
   $by_pid{$pid} = $t;
   $t->{first} = $pid;
   $t->{lines} = '';
@@ -478,14 +482,14 @@ sub read_status {
       if ($word eq 'pid') {
         $t->{pid} = $words[0];
         $by_pid{$t->{pid}} = $t;
-        $t->{status} = delete $reaped{$t->{pid}} if exists $reaped{$t->{pid}};
+        if ($t->{pid} == $t->{first}) { $t->{status} = $t->{first_status} }
+        elsif (my $early = delete $reaped{$t->{pid}}) { $t->{status} = $early->[0] }
         event($t->{id}, 'pid', $t->{pid}, start_time($t->{pid}));
       } elsif ($word eq 'fail') { $t->{failed} = 1; event($t->{id}, 'fail', @words); $t->{on_fail}->(@words) if $t->{on_fail} }
     }
     return;
   }
   forget($fh);
-  delete $reaped{$t->{first}};
   if ($t->{failed} || !$t->{pid}) {
     event($t->{id}, 'fail', -1, 0, encode('the process died before it reported')) unless $t->{failed};
     $t->{failed} = 1;
@@ -717,7 +721,12 @@ my %VERB = (
     my $option = options(@words);
     if ($option->{detached}) { detach($id, $option, $steps); return }
     $bound{$id} = 1;
-    my $t = launch($id, $option, $steps);
+    my $t = eval { launch($id, $option, $steps) } or do {
+      my $error = $@;
+      delete $bound{$id};
+      end_task($task{$id}) if $task{$id};
+      die $error;
+    };
     $t->{on_end} = sub { delete $bound{$id} };
   },
   hostname => sub {    # of a pod that already runs: a warm sandbox gets its name when it gets its pod
