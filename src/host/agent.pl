@@ -949,6 +949,8 @@ sub once {
     if ($paused && !$is_behind) { $paused = 0; watch_streams($t) }
     return (defined $code || defined $t->{code}) && !$is_behind;
   });
+  # What is not waited for stays in the pod's pid namespace as a zombie, and the pod cannot end before it is gone.
+  1 while waitpid(-1, 0) > 0;
   $leave->($code // $t->{code});
 }
 
