@@ -208,6 +208,31 @@ export interface ExecSyncResponse {
   readonly exitCode: number;
 }
 
+export interface StreamRequest {
+  readonly containerId: string;
+  readonly tty?: boolean;
+  readonly stdin?: boolean;
+  readonly stdout?: boolean;
+  readonly stderr?: boolean;
+}
+
+/** The streams of a program, in process: what the URL of a CRI ExecResponse or AttachResponse would lead to. */
+export interface ProgramStream {
+  write(bytes: Uint8Array): boolean;
+  endStdin(): void;
+  resize(rows: number, columns: number): void;
+  /** Resolves when the program has ended, with its exit code, or undefined when the connection was cut. */
+  readonly ended: Promise<number | undefined>;
+  /** Lets go; an attached program goes on. */
+  close(): void;
+}
+
+export interface StreamHandlers {
+  readonly onStdout?: (bytes: Uint8Array) => void;
+  /** Never called with `tty`: a terminal has one stream. */
+  readonly onStderr?: (bytes: Uint8Array) => void;
+}
+
 export interface CallOptions {
   readonly signal?: AbortSignal;
 }
@@ -246,4 +271,14 @@ export interface RuntimeService {
     request: {containerId: string; cmd: readonly string[]; timeout?: number},
     options?: CallOptions,
   ): Promise<ExecSyncResponse>;
+}
+
+/** The two verbs that stream. The flags follow the proto: at least one stream, and no `stderr` with `tty`. */
+export interface StreamingRuntimeService extends RuntimeService {
+  exec(
+    request: StreamRequest & {readonly cmd: readonly string[]},
+    handlers: StreamHandlers,
+    options?: CallOptions,
+  ): Promise<ProgramStream>;
+  attach(request: StreamRequest, handlers: StreamHandlers, options?: CallOptions): Promise<ProgramStream>;
 }

@@ -311,6 +311,7 @@ sub quit { sys('exit_group', $_[0]) }
 
 my %reader;    # descriptor → [handle, callback]
 my %writer;    # descriptor → [handle, pending bytes, close when empty]
+my %on_drain;    # descriptor → what to do when all pending bytes are written
 my ($read_set, $write_set) = ('', '');
 my %task;    # id → task
 my %by_pid;
@@ -344,6 +345,7 @@ sub flush_to {
   }
   vec($write_set, $fd, 1) = 0;
   delete $writer{$fd};
+  if (my $drained = delete $on_drain{$fd}) { $drained->() }
   forget($entry->[0]) if $entry->[2];
 }
 sub close_after { my ($fh) = @_; my $fd = fileno $fh; return unless defined $fd; if ($writer{$fd}) { $writer{$fd}[2] = 1; unwatch($fh) } else { forget($fh) } }
@@ -396,7 +398,7 @@ sub may_return {
   return $returns = defined sys('setns', fileno $own_pidns, $NS{pid}) ? 1 : 0;
 }
 
-# Options: log=FILE  exitfile=FILE  socket=DIR  stdin=1  stdinonce=1  tty=1  fifo=DIR  owner=UID:GID  in=PID:START  detached=1
+# Options: log=FILE  exitfile=FILE  socket=DIR  stdin=1  stdinonce=1  tty=1  fifo=DIR  owner=UID:GID  in=PID:START  detached=1  hold=1
 sub launch {
   my ($id, $option, $steps) = @_;
   my $t = {id => $id, option => $option, streams => {}, partial => {}, clients => {}};
@@ -497,7 +499,7 @@ sub read_status {
     return;
   }
   take_terminal($t) if $t->{option}{tty};
-  watch_streams($t);
+  watch_streams($t) unless $t->{option}{hold};
   $t->{running} = 1;
   event($t->{id}, 'ready');
   $t->{on_ready}->() if $t->{on_ready};
@@ -575,6 +577,7 @@ sub write_all {
 sub finish {
   my ($t, $status) = @_;
   if (!$t->{running} && !$t->{failed}) { $t->{status} = $status; return }    # wait for the status pipe's end first
+  if ($t->{option}{hold} && !$t->{met}) { $t->{status} = $status; return }    # its output waits for the one who asked for it
   return if $t->{finished}++;
   for my $name (keys %{$t->{streams}}) { my $fh = $t->{streams}{$name}; 1 while (pump($t, $name, $fh) || 0) == 2 }
   for my $name (sort keys %{$t->{partial}}) { write_all($t->{log}, stamp() . " $name P $t->{partial}{$name}\n") if $t->{log} }
@@ -629,6 +632,10 @@ sub listen_for_clients {
     my $c = {fh => $client, input => ''};
     $t->{clients}{fileno $client} = $c;
     watch($client, sub { read_client($t, $c) });
+    if ($t->{option}{hold} && !$t->{met}++ && $t->{running}) {
+      watch_streams($t);
+      finish($t, $t->{status}) if defined $t->{status};
+    }
   });
 }
 sub dirfd { my ($dh) = @_; return fileno $dh }
@@ -654,13 +661,20 @@ sub read_client {
     elsif ($type == 4) { end_stdin($t) if !$t->{master} }
   }
 }
+# The only reader of a program's output is slow: the program waits for it, as at the end of any pipe.
+sub pause_streams {
+  my ($t, $fd) = @_;
+  unwatch($_) for values %{$t->{streams}};
+  $on_drain{$fd} = sub { watch_streams($t) unless $t->{finished} };
+}
 sub end_stdin { my ($t) = @_; return if $t->{master}; my $fh = delete $t->{stdin} or return; close_after($fh) }
 sub broadcast {
   my ($t, $type, $bytes) = @_;
   for my $fd (keys %{$t->{clients}}) {
     my $c = $t->{clients}{$fd};
     my $waiting = send_to($c->{fh}, pack('C N', $type, length $bytes) . $bytes);
-    if (($waiting // 0) > $CLIENT_LIMIT) { delete $t->{clients}{$fd}; forget($c->{fh}) }
+    if ($t->{option}{hold}) { pause_streams($t, $fd) if ($waiting // 0) > 4 * $CHUNK && !$t->{finished} }
+    elsif (($waiting // 0) > $CLIENT_LIMIT) { delete $t->{clients}{$fd}; forget($c->{fh}) }
   }
 }
 

@@ -1,11 +1,12 @@
 import {join} from 'node:path';
 import type {Options, Result, TemplateExpression} from 'execa';
+import type {StreamHandlers} from '../../native-free/cri.ts';
 import {subrootError} from '../../native-free/errors.ts';
 import {type ChainTranslation, type IdMap, toContainerId, toHostId, translateChain} from '../../native-free/id-map.ts';
 import {prepareOnce} from '../host/once.ts';
 import {isProcessAlive} from '../host/proc.ts';
 import type {Terminal} from '../pty/terminal.ts';
-import {AttachConnection, type AttachHandlers} from '../runtime/attach-client.ts';
+import {AttachConnection} from '../runtime/attach-client.ts';
 import type {Inventory} from '../runtime/inventory.ts';
 import {type LogRecord, readLog} from '../runtime/log-reader.ts';
 import {chainOf, mapOf} from '../runtime/mappings.ts';
@@ -235,7 +236,7 @@ export class PodView {
 
   /** Connects to the streams of a container that runs. */
   async attach(
-    handlers: AttachHandlers,
+    handlers: StreamHandlers,
     options: {readonly container?: string} = {},
   ): Promise<AttachConnection & {tty: boolean; stdin: boolean}> {
     const {folder, tty, stdin} = this.#inventory.attachFolder(await this.containerId(options.container));

@@ -1,5 +1,6 @@
 import {closeSync, openSync} from 'node:fs';
 import {connect, type Socket} from 'node:net';
+import type {ProgramStream, StreamHandlers} from '../../native-free/cri.ts';
 import {subrootError} from '../../native-free/errors.ts';
 
 /** Frames of the attach socket: TYPE (1 byte), LENGTH (4 bytes, network order), bytes. The agent speaks the same. */
@@ -29,24 +30,19 @@ export class FrameReader {
   }
 }
 
-export interface AttachHandlers {
-  readonly onStdout: (bytes: Buffer) => void;
-  readonly onStderr: (bytes: Buffer) => void;
-}
-
 /** A connection to a running container's streams. Ends with the container's exit code, or undefined when it was cut. */
-export class AttachConnection {
+export class AttachConnection implements ProgramStream {
   readonly #socket: Socket;
   readonly ended: Promise<number | undefined>;
 
-  private constructor(socket: Socket, handlers: AttachHandlers) {
+  private constructor(socket: Socket, handlers: StreamHandlers) {
     this.#socket = socket;
     const reader = new FrameReader();
     let exitCode: number | undefined;
     socket.on('data', (chunk: Buffer) => {
       for (const {type, bytes} of reader.push(chunk)) {
-        if (type === frameType.stdout) handlers.onStdout(bytes);
-        else if (type === frameType.stderr) handlers.onStderr(bytes);
+        if (type === frameType.stdout) handlers.onStdout?.(bytes);
+        else if (type === frameType.stderr) handlers.onStderr?.(bytes);
         else if (type === frameType.exit) exitCode = bytes[0];
       }
     });
@@ -57,7 +53,7 @@ export class AttachConnection {
   }
 
   /** Connects to the socket in a container's folder. Errors: SUBROOT_ATTACH_FAILED. */
-  static async open(folder: string, handlers: AttachHandlers): Promise<AttachConnection> {
+  static async open(folder: string, handlers: StreamHandlers): Promise<AttachConnection> {
     // A socket's path holds 108 bytes only; through a descriptor of its folder it is short whatever the folder is.
     const fd = openSync(folder, 'r');
     try {

@@ -1,5 +1,5 @@
 import {randomBytes} from 'node:crypto';
-import {existsSync, mkdirSync, readFileSync} from 'node:fs';
+import {existsSync, mkdirSync, readFileSync, rmSync} from 'node:fs';
 import {dirname, join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import type {
@@ -8,13 +8,18 @@ import type {
   ExecSyncResponse,
   IDMapping,
   PodSandboxConfig,
+  ProgramStream,
   RuntimeService,
+  StreamHandlers,
+  StreamingRuntimeService,
+  StreamRequest,
 } from '../../native-free/cri.ts';
 import {SubrootError, subrootError} from '../../native-free/errors.ts';
 import {type Agent, AgentFailure, type Launched, type ProcessIdentity, type ProgramExit} from '../host/agent.ts';
 import {bootId, isProcessAlive, startTimeOf} from '../host/proc.ts';
 import type {Step} from '../host/step.ts';
 import type {Mode, ModeSetup} from '../userns/mode.ts';
+import {AttachConnection} from './attach-client.ts';
 import {FifoPool} from './fifo-pool.ts';
 import {Inventory} from './inventory.ts';
 import {mappingsOf, mappingText, type PodMappings, requireMappings} from './mappings.ts';
@@ -48,7 +53,7 @@ interface LiveContainer {
 }
 
 /** A CRI runtime on Linux, in process. Its state is files, so that several processes may work on one node at once. */
-export class Runtime implements RuntimeService {
+export class Runtime implements StreamingRuntimeService {
   readonly store: StateStore;
   readonly inventory: Inventory;
   readonly planner: Planner;
@@ -549,10 +554,67 @@ export class Runtime implements RuntimeService {
     }
   }
 
+  /** A program in a running container, with streams. Its output waits until this returns, and is then read no faster than it is taken. */
+  async exec(
+    request: StreamRequest & {readonly cmd: readonly string[]},
+    handlers: StreamHandlers,
+    options: CallOptions = {},
+  ): Promise<ProgramStream> {
+    requireStreams(request);
+    const plan = this.inventory.planExec(request.containerId, request.cmd, {terminal: request.tty ?? false});
+    const [command = ''] = request.cmd;
+    throwIfAborted(options.signal, `running ${command}`);
+    const folder = join(this.store.root, 'fifos', `${process.pid}-exec-${this.#nextKey++}`);
+    mkdirSync(folder, {mode: 0o700});
+    this.trace(folder);
+    const forget = () => {
+      rmSync(folder, {recursive: true, force: true});
+      this.untrace(folder);
+    };
+    try {
+      const agentOptions = {...plan.options, socket: folder, hold: '1', ...(request.stdin ? {stdin: '1'} : {})};
+      const action = `run ${command} in container ${request.containerId.slice(0, 13)}`;
+      const launched = await this.#launch(agentOptions, plan.steps, action, 'exec');
+      options.signal?.addEventListener('abort', () => void this.#kill(launched, 9).catch(() => {}), {once: true});
+      const connection = await AttachConnection.open(folder, handlers);
+      connection.ended.finally(forget).catch(() => {});
+      return connection;
+    } catch (error) {
+      forget();
+      throw error;
+    }
+  }
+
+  /** Connects to the streams of a container's own program; it does not end when the connection does. */
+  async attach(request: StreamRequest, handlers: StreamHandlers, options: CallOptions = {}): Promise<ProgramStream> {
+    requireStreams(request);
+    const {folder} = this.inventory.attachFolder(request.containerId);
+    throwIfAborted(options.signal, 'attaching');
+    const connection = await AttachConnection.open(folder, {
+      ...(request.stdout && handlers.onStdout ? {onStdout: handlers.onStdout} : {}),
+      ...(request.stderr && handlers.onStderr ? {onStderr: handlers.onStderr} : {}),
+    });
+    options.signal?.addEventListener('abort', () => connection.close(), {once: true});
+    return connection;
+  }
+
   /** Ends the agent; what is bound to it dies with it. */
   async close(): Promise<void> {
     this.#fifos.close();
     await this.agent.close();
+  }
+}
+
+/** The proto's rules for stream flags. Errors: SUBROOT_CONFIG_INVALID. */
+function requireStreams({tty, stdin, stdout, stderr}: StreamRequest): void {
+  if (!stdin && !stdout && !stderr) {
+    throw subrootError('SUBROOT_CONFIG_INVALID', {
+      field: 'stdin, stdout, stderr',
+      why: 'one of them must be asked for',
+    });
+  }
+  if (tty && stderr) {
+    throw subrootError('SUBROOT_CONFIG_INVALID', {field: 'stderr', why: 'a terminal has one output stream only'});
   }
 }
 
