@@ -1,3 +1,4 @@
+import {makeTerminalRaw} from '../../pty/raw-terminal.ts';
 import {defineCommand} from '../command.ts';
 import {openInventory} from '../open-inventory.ts';
 import {findTarget} from '../target.ts';
@@ -28,8 +29,8 @@ export const attachCommand = defineCommand({
     if (raw) output.note('subroot: attached; Ctrl-P Ctrl-Q lets go and leaves it running');
     let detached = false;
     const resize = () => connection.resize(stdout.rows ?? 24, stdout.columns ?? 80);
+    const restore = raw ? makeTerminalRaw() : () => {};
     if (raw) {
-      stdin.setRawMode(true);
       resize();
       stdout.on('resize', resize);
     }
@@ -47,7 +48,7 @@ export const attachCommand = defineCommand({
       return detached ? 0 : (exitCode ?? 125);
     } finally {
       stdout.off('resize', resize);
-      if (raw) stdin.setRawMode(false);
+      restore();
       stdin.pause();
       stdin.unref?.();
     }
