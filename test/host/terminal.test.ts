@@ -1,5 +1,8 @@
+import {spawn} from 'node:child_process';
 import {createHash} from 'node:crypto';
+import {once} from 'node:events';
 import {statSync} from 'node:fs';
+import {fileURLToPath} from 'node:url';
 import type {ExecutionContext} from 'ava';
 import {hasCode, type PodInput, type PodNode} from '../../src/index.ts';
 import type {ExecOptions, RunningPod} from '../../src/node/running-pod.ts';
@@ -280,4 +283,22 @@ onBoth(
     t.is(screen.text, '/dev/pts/0\r\n');
   },
   {pod: {hostUsers: true, command: ['sleep', 'infinity']}},
+);
+
+onBoth(
+  'when we are killed, so is the program in the terminal, also one that ignores the hang-up',
+  async (t, {backend, node, pod}) => {
+    const seconds = uniqueSeconds();
+    const owner = fileURLToPath(new URL('../fixtures/terminal-owner.ts', import.meta.url));
+    const program = ['sh', '-c', `trap '' HUP TERM INT; exec sleep ${seconds}`];
+    const child = spawn(process.execPath, ['--import=tsx', owner, node.root, pod.name, backend, ...program], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const [pid] = (await once(child.stdout, 'data')) as [Buffer];
+    await until('the program sleeps', () => isSleeping(seconds));
+    child.kill('SIGKILL');
+    await until('the program is gone', () => !isSleeping(seconds));
+    await until('what ran the terminal is gone', () => !processes().some((each) => each.pid === Number(pid)));
+    t.false(processes().some(({commandLine}) => commandLine.includes(seconds)));
+  },
 );
