@@ -2,7 +2,7 @@ import {accessSync, constants, readFileSync, statSync, writeFileSync} from 'node
 import {userInfo} from 'node:os';
 import {delimiter, join} from 'node:path';
 import {SubrootError, subrootError} from '../../native-free/errors.ts';
-import {formatIdMap, type IdMap, parseIdMap, requireIdMap} from '../../native-free/id-map.ts';
+import {formatIdMap, type IdMap, isIdentity, requireIdMap} from '../../native-free/id-map.ts';
 import {BLOCK_SIZE} from '../../native-free/ids.ts';
 import {commonBlocks, type PlanRefusal, type PseudoHostBlock, planPseudoHost} from '../../native-free/plan-id-map.ts';
 import {parseSubordinateIds, rangesOf} from '../../native-free/subordinate-ids.ts';
@@ -50,20 +50,46 @@ function missingCapabilities(): string[] {
   return neededCapabilities.filter(([, number]) => (effective >> BigInt(number)) % 2n === 0n).map(([name]) => name);
 }
 
-/** True when our own namespace has ids beyond the node's own 0…65535, of which blocks can be made. */
-function hasRoomForBlocks(): boolean {
-  const map = parseIdMap(readIdMapText('self', 'uid_map') ?? '');
-  return map.ok && map.map.some(({containerId, size}) => containerId + size >= 2 * BLOCK_SIZE);
+/**
+ * Whole blocks that our own namespace can give out: undefined when it is the initial one (all of them), none when it has too few
+ * ids. Each lies inside one line of both our maps, as the kernel demands of a nested map; only the longest run is used.
+ */
+function ownBlocks(): PseudoHostBlock[] | undefined {
+  const maps = (['uid_map', 'gid_map'] as const).map((file) =>
+    requireIdMap(readIdMapText('self', file) ?? '', `/proc/self/${file}`, {untranslated: 'keep'}),
+  );
+  if (maps.every(isIdentity)) return undefined;
+  const [uids = [], gids = []] = maps.map((map) =>
+    map.flatMap(({containerId, size}) => blocksWithin(containerId, size)),
+  );
+  const both = new Set(gids);
+  const starts = uids.filter((start) => both.has(start)).sort((a, b) => a - b);
+  let run: number[] = [];
+  let longest: number[] = [];
+  for (const start of starts) {
+    run = start === (run.at(-1) ?? -1) + BLOCK_SIZE ? [...run, start] : [start];
+    if (run.length > longest.length) longest = run;
+  }
+  return longest.map((start) => ({start, size: BLOCK_SIZE, reduced: false}));
 }
 
-function hostSetup(): ModeSetup {
+/** First ids of the whole blocks within a range; the node's own ids 0-65535 are none. At most 4096, so that this stays quick. */
+function blocksWithin(start: number, size: number): number[] {
+  const first = Math.max(1, Math.ceil(start / BLOCK_SIZE));
+  const end = Math.floor((start + size) / BLOCK_SIZE);
+  return Array.from({length: Math.max(0, Math.min(4096, end - first))}, (_, index) => (first + index) * BLOCK_SIZE);
+}
+
+function hostSetup(blocks: PseudoHostBlock[] | undefined): ModeSetup {
   return {
     mode: 'host',
-    reason: 'we are root: maps are written directly',
+    reason: blocks
+      ? `we are root of a user namespace that has ${blocks.length} blocks for pods: maps are written directly`
+      : 'we are root: maps are written directly',
     entry: {kind: 'direct'},
     groups: '',
     outer: {uid: identity, gid: identity},
-    blocks: undefined,
+    blocks,
     tools: [],
   };
 }
@@ -213,11 +239,12 @@ function requireHost(): ModeSetup {
   if (uid !== 0) throw subrootError('SUBROOT_MODE_HOST_NOT_ROOT', {uid});
   const missing = missingCapabilities();
   if (missing.length > 0) throw subrootError('SUBROOT_MODE_HOST_CAPABILITIES', {missing: missing.join(', ')});
-  if (!hasRoomForBlocks())
+  const blocks = ownBlocks();
+  if (blocks?.length === 0)
     throw subrootError('SUBROOT_MODE_HOST_NO_IDS', {
       map: (readIdMapText('self', 'uid_map') ?? '').trim().replace(/\s+/g, ' '),
     });
-  return hostSetup();
+  return hostSetup(blocks);
 }
 
 /**
@@ -291,9 +318,4 @@ export function explainUnshare(failure: AgentFailure): SubrootError {
   const seccomp = /^Seccomp:\t([12])/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1];
   if (seccomp !== undefined) return subrootError('SUBROOT_USERNS_SECCOMP', {errno: failure.errno}, failure);
   return subrootError('SUBROOT_USERNS_REFUSED', {errno: failure.errno, text: failure.text}, failure);
-}
-
-/** The map of our own namespace: what "host" means when we are in a user namespace already. */
-export function ownMap(file: 'uid_map' | 'gid_map'): IdMap {
-  return requireIdMap(readIdMapText('self', file) ?? '', `/proc/self/${file}`);
 }
