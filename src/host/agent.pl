@@ -16,11 +16,11 @@ my %NR = $arch eq 'arm64'
   ? (mount => 40, umount2 => 39, pivot_root => 41, unshare => 97, setns => 268, prctl => 167, capset => 91, setresuid => 147,
      setresgid => 149, setgroups => 159, clone => 220, sethostname => 161, signalfd4 => 74, rt_sigprocmask => 135,
      clock_gettime => 113, sendmsg => 211, recvmsg => 212, exit_group => 94, mknodat => 33, dup3 => 24, setsid => 157,
-     close => 57, ioctl => 29, openat => 56, readlinkat => 78)
+     close => 57, ioctl => 29, openat => 56, readlinkat => 78, execve => 221)
   : (mount => 165, umount2 => 166, pivot_root => 155, unshare => 272, setns => 308, prctl => 157, capset => 126, setresuid => 117,
      setresgid => 119, setgroups => 116, clone => 56, sethostname => 170, signalfd4 => 289, rt_sigprocmask => 14,
      clock_gettime => 228, sendmsg => 46, recvmsg => 47, exit_group => 231, mknodat => 259, dup3 => 292, setsid => 112,
-     close => 3, ioctl => 16, openat => 257, readlinkat => 267);
+     close => 3, ioctl => 16, openat => 257, readlinkat => 267, execve => 59);
 %NR = (%NR, pidfd_send_signal => 424, open_tree => 428, move_mount => 429, fsopen => 430, fsconfig => 431, fsmount => 432,
   pidfd_open => 434, mount_setattr => 442);
 
@@ -29,7 +29,7 @@ my %MS = (ro => 1, nosuid => 2, nodev => 4, noexec => 8, remount => 32, noatime 
 my %NS = (user => 0x10000000, mnt => 0x20000, pid => 0x20000000, net => 0x40000000, ipc => 0x08000000, uts => 0x04000000,
   cgroup => 0x02000000);
 my %SIG_NUMBER = (HUP => 1, INT => 2, QUIT => 3, KILL => 9, TERM => 15);
-my ($ENOENT, $EAGAIN, $EINTR, $ESRCH) = (2, 11, 4, 3);
+my ($ENOENT, $EAGAIN, $EINTR, $ESRCH, $EACCES, $ENOTDIR) = (2, 11, 4, 3, 13, 20);
 my $CHUNK = 65536;
 my $LOG_LINE = 16384;    # CRI: longer lines are split
 my $CLIENT_LIMIT = 1 << 20;    # bytes an attached client may lag behind before it is let go
@@ -267,6 +267,24 @@ my %STEP = (
 sub set_window { my ($fh, $rows, $columns) = @_; my $size = pack 'S4', $rows, $columns, 0, 0; ioctl $fh, 0x5414, $size }
 sub get_window { my ($fh) = @_; my $size = pack 'S4', 0, 0, 0, 0; return ioctl($fh, 0x5413, $size) ? (unpack 'S4', $size)[0, 1] : (24, 80) }
 
+# execve(2) with a search of PATH, as execvp(3) does it but for one thing: a file that is no program is ENOEXEC, not a shell script.
+sub replace {
+  my ($env, @words) = @_;
+  my @env = map { "$_=$env->{$_}" } sort keys %$env;
+  my ($argv, $envp) = map { pack('p*', @$_) . "\0" x 8 } \@words, \@env;
+  my @folders = $words[0] =~ m{/} || $words[0] eq '' ? (undef) : split /:/, $env->{PATH} // '/usr/bin:/bin', -1;
+  my $error = $ENOENT;
+  for my $folder (@folders) {
+    my $path = defined $folder ? ($folder eq '' ? $words[0] : "$folder/$words[0]") : $words[0];
+    syscall $NR{execve}, $path, $argv, $envp;
+    next if $! == $ENOENT || $! == $ENOTDIR;
+    $error = $! + 0;
+    last unless $error == $EACCES;
+  }
+  $! = $error;
+  check(0);
+}
+
 # Runs the steps in this process; never returns. `$fork` makes the rest of the plan run in a child (a new pid namespace takes
 # effect only there); with CLONE_PARENT the child is the supervisor's, and this process is no more.
 sub run_steps {
@@ -291,12 +309,7 @@ sub run_steps {
         next;
       }
       if ($name eq 'env') { $env{$words[0]} = $words[1]; next }
-      if ($name eq 'exec') {
-        %ENV = %env;
-        no warnings 'exec';
-        exec {$words[0]} @words;
-        check(0);
-      }
+      if ($name eq 'exec') { replace(\%env, @words) }
       ($STEP{$name} or die {errno => 38, text => "unknown step $name"})->($task, @words);
     }
     1;
@@ -486,7 +499,7 @@ sub read_status {
         $by_pid{$t->{pid}} = $t;
         if ($t->{pid} == $t->{first}) { $t->{status} = $t->{first_status} }
         elsif (my $early = delete $reaped{$t->{pid}}) { $t->{status} = $early->[0] }
-        event($t->{id}, 'pid', $t->{pid}, start_time($t->{pid}));
+        event($t->{id}, 'pid', $t->{pid}, start_time($t->{pid}), $$, start_time($$));
       } elsif ($word eq 'fail') { $t->{failed} = 1; event($t->{id}, 'fail', @words); $t->{on_fail}->(@words) if $t->{on_fail} }
     }
     return;
@@ -548,7 +561,7 @@ sub log_bytes {
   my $rest = substr $data, $end + 1, length($data), '';
   my $out = '';
   if (length $data) {
-    if ($data =~ /[^\n]{$LOG_LINE}[^\n]/) {
+    if ($data =~ /^[^\n]{$LOG_LINE}[^\n]/m) {
       while ($data =~ /\G(.*)\n/g) {
         my $line = $1;
         $out .= "$time $name P " . substr($line, 0, $LOG_LINE, '') . "\n" while length $line > $LOG_LINE;

@@ -48,6 +48,8 @@ export interface ProcessIdentity {
 
 /** A program that the agent started and watches. */
 export interface Launched extends ProcessIdentity {
+  /** The process that waits for it and records its end: the resident agent, or the supervisor of a detached one. */
+  readonly supervisor: ProcessIdentity;
   /** Set for programs the resident agent supervises; never settles for a detached one. */
   readonly exited: Promise<ProgramExit>;
 }
@@ -217,7 +219,7 @@ export class Agent {
       settleExit = resolve;
     });
     return new Promise((resolve, reject) => {
-      let identity: ProcessIdentity | undefined;
+      let identity: (ProcessIdentity & {supervisor: ProcessIdentity}) | undefined;
       let starting = true;
       const started = () => {
         if (starting) this.#expect(-1);
@@ -229,7 +231,11 @@ export class Agent {
         steps,
         (event, words) => {
           if (event === 'pid') {
-            identity = {pid: Number(words[0]), startTime: words[1] ?? ''};
+            identity = {
+              pid: Number(words[0]),
+              startTime: words[1] ?? '',
+              supervisor: {pid: Number(words[2]), startTime: words[3] ?? ''},
+            };
             if (until === 'pid') {
               started();
               resolve({id, ...identity, exited});

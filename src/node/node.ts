@@ -37,6 +37,7 @@ export class PodNode implements AsyncDisposable {
   readonly runtime: Runtime;
   readonly ledger: Ledger;
   readonly options: NodeOptions;
+  readonly #self = {pid: process.pid, startTime: startTimeOf(process.pid) ?? ''};
   readonly #ready: IdBlock[] = [];
   /** Files of the claims of pods that this process started, by pod uid. */
   readonly #claimed = new Map<string, readonly string[]>();
@@ -148,22 +149,21 @@ export class PodNode implements AsyncDisposable {
     }
   }
 
+  /** Takes a pod's name. It stays taken while its pod has a record, or while the process that took it lives (it may be starting the pod). */
   #takeName(fullName: string, uid: string): void {
-    for (let attempt = 0; ; attempt++) {
-      const holder = this.runtime.store.reserveName('pod', fullName, uid);
+    const {store, inventory} = this.runtime;
+    for (;;) {
+      const holder = store.reserveName('pod', fullName, uid, this.#self);
       if (holder === undefined) return;
-      const sandbox = this.runtime.inventory
-        .readableSandboxes()
-        .find((record) => record.config.metadata.uid === holder);
-      if (sandbox && !this.#isDeadBound(sandbox))
+      const sandbox = inventory.readableSandboxes().find((record) => record.config.metadata.uid === holder.id);
+      const isFree = sandbox ? this.#isDeadBound(sandbox) : !isProcessAlive(holder.owner);
+      if (!isFree) {
         throw subrootError('SUBROOT_POD_NAME_TAKEN', {
           name: fullName.replace(/^default\//, ''),
-          id: sandbox.id.slice(0, 13),
+          id: (sandbox?.id ?? holder.id).slice(0, 13),
         });
-      if (attempt > 0)
-        throw subrootError('SUBROOT_POD_NAME_TAKEN', {name: fullName.replace(/^default\//, ''), id: holder});
-      // Its owner died before it had a sandbox, or with it.
-      this.runtime.store.releaseName('pod', fullName, holder);
+      }
+      store.releaseName('pod', fullName, holder.id);
     }
   }
 
@@ -286,8 +286,9 @@ export class PodNode implements AsyncDisposable {
     const uids = new Set([...known.values()].map((record) => record.config.metadata.uid));
     const ids = new Set([...store.sandboxIds(), ...store.containerIds(), ...uids]);
     const quarantineHolds = quarantined.length > 0;
-    for (const {path, id} of store.names()) {
-      if (!ids.has(id) && !quarantineHolds) await act('name', path, 'nobody has it', () => rmSync(path, {force: true}));
+    for (const {path, id, owner} of store.names()) {
+      if (ids.has(id) || quarantineHolds || isProcessAlive(owner)) continue;
+      await act('name', path, 'nobody has it', () => rmSync(path, {force: true}));
     }
     if (!options.dryRun)
       for (const uid of this.ledger.sweep({isPodAlive: (uid) => uids.has(uid) || quarantineHolds}))

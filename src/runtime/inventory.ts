@@ -147,8 +147,14 @@ export class Inventory {
   stateOf(record: ContainerRecord): ContainerState {
     if (record.startError) return 'CONTAINER_EXITED';
     if (!record.init) return 'CONTAINER_CREATED';
-    if (this.store.readExit(record.id)) return 'CONTAINER_EXITED';
-    return isProcessAlive(record.init) ? 'CONTAINER_RUNNING' : 'CONTAINER_EXITED';
+    return this.#hasEnded(record, record.init) ? 'CONTAINER_EXITED' : 'CONTAINER_RUNNING';
+  }
+
+  /** Dead and on record, or dead with nobody left who would record it; in between it counts as running. */
+  #hasEnded(record: ContainerRecord, init: ProcessIdentity): boolean {
+    if (this.store.readExit(record.id)) return true;
+    if (isProcessAlive(init)) return false;
+    return !(record.supervisor && isProcessAlive(record.supervisor)) || this.store.readExit(record.id) !== undefined;
   }
 
   async containerStatus(request: {

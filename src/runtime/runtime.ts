@@ -191,8 +191,7 @@ export class Runtime implements StreamingRuntimeService {
 
     const id = randomBytes(32).toString('hex');
     const key = sandboxKey(config);
-    this.#reserve('sandbox', key, id);
-    this.trace(this.store.namePath('sandbox', key), this.store.sandboxFolder(id));
+    this.trace(this.store.sandboxFolder(id));
     let holder: Launched | undefined;
     try {
       const hostname = config.hostname || metadata.name;
@@ -207,6 +206,8 @@ export class Runtime implements StreamingRuntimeService {
         ...(this.lifetime === 'bound' ? {boundTo: this.#self} : {}),
       };
       this.store.writeSandbox(record);
+      this.#reserve('sandbox', key, id);
+      this.trace(this.store.namePath('sandbox', key));
       holder = await this.#startHolder(mappings, hostname, metadata.name);
       this.store.writeSandbox({...record, holder: {pid: holder.pid, startTime: holder.startTime}});
       throwIfAborted(options.signal, `starting sandbox ${metadata.name}`);
@@ -215,6 +216,7 @@ export class Runtime implements StreamingRuntimeService {
       if (holder) await this.#kill(holder, 9);
       this.store.removeSandbox(id);
       this.store.releaseName('sandbox', key, id);
+      this.untrace(this.store.namePath('sandbox', key), this.store.sandboxFolder(id));
       throw error;
     }
   }
@@ -258,21 +260,17 @@ export class Runtime implements StreamingRuntimeService {
     if (this.lifetime === 'bound') this.agent.request('keep', paths).catch(() => {});
   }
 
+  /** Takes a name for a record that is written already, so that a name without a record is a dead process's, and free. */
   #reserve(kind: 'sandbox' | 'container', name: string, id: string): void {
-    for (let attempt = 0; ; attempt++) {
-      const holder = this.store.reserveName(kind, name, id);
+    for (;;) {
+      const holder = this.store.reserveName(kind, name, id, this.#self);
       if (holder === undefined) return;
-      const known =
-        kind === 'sandbox'
-          ? existsSync(this.store.sandboxFolder(holder))
-          : existsSync(this.store.containerFolder(holder));
-      // A name whose owner died between taking it and making its folder is free after a moment; a folder means it is taken.
-      if (known || attempt === 1) {
-        throw kind === 'sandbox'
-          ? subrootError('SUBROOT_SANDBOX_NAME_TAKEN', {name, id: holder.slice(0, 13)})
-          : subrootError('SUBROOT_CONTAINER_NAME_TAKEN', {name, id: holder.slice(0, 13)});
+      const folder = kind === 'sandbox' ? this.store.sandboxFolder(holder.id) : this.store.containerFolder(holder.id);
+      if (existsSync(folder)) {
+        const code = kind === 'sandbox' ? 'SUBROOT_SANDBOX_NAME_TAKEN' : 'SUBROOT_CONTAINER_NAME_TAKEN';
+        throw subrootError(code, {name, id: holder.id.slice(0, 13)});
       }
-      this.store.releaseName(kind, name, holder);
+      this.store.releaseName(kind, name, holder.id);
     }
   }
 
@@ -348,17 +346,19 @@ export class Runtime implements StreamingRuntimeService {
 
     const id = randomBytes(32).toString('hex');
     const key = `${sandbox.id}/${config.metadata.name}/${config.metadata.attempt}`;
-    this.#reserve('container', key, id);
-    this.trace(this.store.namePath('container', key), this.store.containerFolder(id));
+    this.trace(this.store.containerFolder(id));
     try {
       const logDirectory = sandbox.config.logDirectory;
       const logPath = logDirectory && config.logPath ? join(logDirectory, config.logPath) : '';
       if (logPath) mkdirSync(dirname(logPath), {recursive: true, mode: 0o755});
       this.store.writeContainer({id, sandboxId: sandbox.id, config, logPath, createdAt: nowNs(), argv});
+      this.#reserve('container', key, id);
+      this.trace(this.store.namePath('container', key));
       return {containerId: id};
     } catch (error) {
       this.store.removeContainer(id);
       this.store.releaseName('container', key, id);
+      this.untrace(this.store.namePath('container', key), this.store.containerFolder(id));
       throw error;
     }
   }
@@ -432,6 +432,7 @@ export class Runtime implements StreamingRuntimeService {
         ...record,
         startedAt: nowNs(),
         init: {pid: launched.pid, startTime: launched.startTime},
+        supervisor: launched.supervisor,
       });
       if (this.lifetime === 'bound') {
         const live: LiveContainer = {launched, exit: undefined};

@@ -49,6 +49,8 @@ export interface ContainerRecord {
   readonly createdAt: string;
   readonly startedAt?: string;
   readonly init?: ProcessIdentity;
+  /** Who records the end of `init`. */
+  readonly supervisor?: ProcessIdentity;
   /** Why it never ran: the container is EXITED with reason StartError. */
   readonly startError?: {readonly message: string; readonly finishedAt: string; readonly exitCode: number};
   /** What a program that joins it gets: capabilities, ids, environment. */
@@ -60,6 +62,15 @@ export interface ExitRecord {
   readonly exitCode: number;
   readonly signal: number;
   readonly finishedAt: string;
+}
+
+export type NameKind = 'sandbox' | 'container' | 'pod';
+
+/** Who has a name: the id it is for, and the process that took it. */
+export interface NameHolder {
+  readonly path: string;
+  readonly id: string;
+  readonly owner: ProcessIdentity;
 }
 
 function codeOf(error: unknown): string {
@@ -187,18 +198,21 @@ export class StateStore {
     guarded(folder, () => removeFlat(folder));
   }
 
-  /** Takes a name for an id; answers the holder's id when it is taken. Atomic between processes. */
-  reserveName(kind: 'sandbox' | 'container' | 'pod', name: string, id: string): string | undefined {
-    const path = this.#namePath(kind, name);
+  /**
+   * Takes a name for an id, on behalf of a process; answers who has it when it is taken. Atomic between processes. A name whose id has
+   * no record yet is its process's to use, as long as that lives.
+   */
+  reserveName(kind: NameKind, name: string, id: string, owner: ProcessIdentity): NameHolder | undefined {
+    const path = this.namePath(kind, name);
     return guarded(path, () => {
       const temporary = `${path}.${id.slice(0, 12)}`;
-      writeFileSync(temporary, id, {mode: 0o600});
+      writeFileSync(temporary, `${id} ${owner.pid} ${owner.startTime}`, {mode: 0o600});
       try {
         linkSync(temporary, path);
         return undefined;
       } catch (error) {
         if (codeOf(error) !== 'EEXIST') throw error;
-        return readFileSync(path, 'utf8');
+        return readName(path) ?? this.reserveName(kind, name, id, owner);
       } finally {
         unlinkSync(temporary);
       }
@@ -206,34 +220,31 @@ export class StateStore {
   }
 
   /** Gives a name back, when it is that id's. */
-  releaseName(kind: 'sandbox' | 'container' | 'pod', name: string, id: string): void {
-    const path = this.#namePath(kind, name);
-    try {
-      if (readFileSync(path, 'utf8') === id) unlinkSync(path);
-    } catch {
-      // Gone already.
-    }
+  releaseName(kind: NameKind, name: string, id: string): void {
+    const path = this.namePath(kind, name);
+    if (readName(path)?.id === id) rmSync(path, {force: true});
   }
 
-  /** The files that hold names, with the id each is held for. */
-  names(): {readonly path: string; readonly id: string}[] {
-    return listFolder(join(this.root, 'names')).flatMap((file) => {
-      const path = join(this.root, 'names', file);
-      try {
-        return [{path, id: readFileSync(path, 'utf8')}];
-      } catch {
-        return [];
-      }
-    });
+  /** All names that are taken. */
+  names(): readonly NameHolder[] {
+    return listFolder(join(this.root, 'names')).flatMap((file) => readName(join(this.root, 'names', file)) ?? []);
   }
 
-  namePath(kind: 'sandbox' | 'container' | 'pod', name: string): string {
-    return this.#namePath(kind, name);
-  }
-
-  #namePath(kind: string, name: string): string {
+  /** The file that holds a name: names may have any length and any character, so it is called by their digest. */
+  namePath(kind: NameKind, name: string): string {
     return join(this.root, 'names', createHash('sha256').update(`${kind}\0${name}`).digest('hex').slice(0, 40));
   }
+}
+
+function readName(path: string): NameHolder | undefined {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+  const [id = '', pid = '0', startTime = ''] = text.split(' ');
+  return {path, id, owner: {pid: Number(pid), startTime}};
 }
 
 /** Replaces a file as one step: a reader sees the old or the new. No fsync: pods do not outlive a boot, so neither need this. */

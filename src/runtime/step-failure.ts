@@ -31,6 +31,12 @@ function causeOf(step: Step, errno: string): {why: string; mend: string} {
       mend: 'see `subroot doctor`',
     };
   }
+  if (name === 'creds' && errno === 'EINVAL') {
+    return {
+      why: `uid ${step[1]}, gid ${step[2]} or one of the groups has no place in the pod's id map`,
+      mend: 'choose ids that the pod has (`cat /proc/self/uid_map` in it)',
+    };
+  }
   if (name === 'fs' && (step[2] === 'proc' || step[2] === 'sysfs') && errno === 'EPERM') {
     return {
       why: `a new ${step[2]} needs one here that nothing is mounted over: we are probably in a container that masks parts of it`,
