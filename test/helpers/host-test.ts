@@ -1,5 +1,5 @@
 import {execFileSync} from 'node:child_process';
-import {accessSync, constants, lstatSync, readdirSync, readFileSync, readlinkSync} from 'node:fs';
+import {accessSync, closeSync, constants, lstatSync, openSync, readdirSync, readFileSync, readlinkSync} from 'node:fs';
 import {createRequire} from 'node:module';
 import {delimiter, join, relative} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
@@ -144,16 +144,19 @@ export function processes(): SeenProcess[] {
   });
 }
 
-const namespaceTypes = ['user', 'mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup'] as const;
+const namespaceTypes = ['user', 'pid', 'net', 'ipc', 'uts', 'cgroup', 'mnt'] as const;
+type NamespaceType = (typeof namespaceTypes)[number];
 
-function namespacesOf(pid: number | 'self'): string[] {
-  return namespaceTypes.flatMap((type) => {
-    try {
-      return readlinkSync(`/proc/${pid}/ns/${type}`);
-    } catch {
-      return [];
-    }
-  });
+function namespacesOf(pid: number | 'self'): Map<NamespaceType, string> {
+  return new Map(
+    namespaceTypes.flatMap((type) => {
+      try {
+        return [[type, readlinkSync(`/proc/${pid}/ns/${type}`)]];
+      } catch {
+        return [];
+      }
+    }),
+  );
 }
 
 /** Everything below a folder, as paths relative to it; `!` marks what is neither a file nor a folder (FIFOs, sockets, links). */
@@ -172,35 +175,51 @@ export function contentsOf(folder: string): string[] {
 /** Watches what a node makes, and tells what of it is still there. */
 class Footprint {
   readonly #node: PodNode;
-  readonly #own = new Set(namespacesOf('self'));
-  readonly #namespaces = new Set<string>();
+  readonly #own = new Set(namespacesOf('self').values());
+  /** Held open: the kernel gives the number of a namespace that is gone to the next one, of whoever. */
+  readonly #namespaces = new Map<string, number>();
   readonly #processes: SeenProcess[] = [];
   readonly #contents: ReadonlySet<string>;
 
   constructor(node: PodNode) {
     this.#node = node;
     this.#contents = new Set(contentsOf(node.root));
-    this.#watch(node.runtime.agent.pid, 'the agent');
+    this.#watch(node.runtime.agent.pid, 'the agent', namespaceTypes);
   }
 
-  #watch(pid: number, commandLine: string): void {
+  #watch(pid: number, commandLine: string, types: readonly NamespaceType[]): void {
     const startTime = startTimeOf(pid);
     if (startTime !== undefined) this.#processes.push({pid, startTime, commandLine});
-    for (const namespace of namespacesOf(pid)) if (!this.#own.has(namespace)) this.#namespaces.add(namespace);
-  }
-
-  async add(pod: RunningPod): Promise<void> {
-    this.#watch(pod.pid, `the holder of pod ${pod.name}`);
-    for (const {pid, name} of await pod.containers()) {
-      if (pid !== undefined) this.#watch(pid, `container ${name} of pod ${pod.name}`);
+    for (const [type, name] of namespacesOf(pid)) {
+      if (!types.includes(type) || this.#own.has(name) || this.#namespaces.has(name)) continue;
+      const fd = openSync(`/proc/${pid}/ns/${type}`, 'r');
+      if (readlinkSync(`/proc/self/fd/${fd}`) === name) this.#namespaces.set(name, fd);
+      else closeSync(fd);
     }
   }
 
-  /** Processes that live in the pods' namespaces, name the state folder, or were watched. Those that started later are not ours. */
-  #leftProcesses(closedAt: number): string[] {
-    const joined = processes().filter(({pid, startTime, commandLine}) => {
-      if (pid === process.pid || Number(startTime) > closedAt) return false;
-      return commandLine.includes(this.#node.root) || namespacesOf(pid).some((name) => this.#namespaces.has(name));
+  async add(pod: RunningPod): Promise<void> {
+    // Not its mount namespaces, lest we keep mounts: whoever is in one of them is in its others too.
+    const types = namespaceTypes.filter((type) => type !== 'mnt');
+    this.#watch(pod.pid, `the holder of pod ${pod.name}`, types);
+    for (const {pid, name} of await pod.containers()) {
+      if (pid !== undefined) this.#watch(pid, `container ${name} of pod ${pod.name}`, types);
+    }
+  }
+
+  close(): void {
+    for (const fd of this.#namespaces.values()) closeSync(fd);
+    this.#namespaces.clear();
+  }
+
+  /** Processes that live in the pods' namespaces, name the state folder, or were watched. */
+  #leftProcesses(): string[] {
+    const joined = processes().filter(({pid, commandLine}) => {
+      if (pid === process.pid) return false;
+      return (
+        commandLine.includes(this.#node.root) ||
+        [...namespacesOf(pid).values()].some((name) => this.#namespaces.has(name))
+      );
     });
     const watched = this.#processes.filter(isProcessAlive);
     return [...new Map([...watched, ...joined].map((each) => [each.pid, each])).values()].map(
@@ -209,11 +228,11 @@ class Footprint {
   }
 
   /** A line for each thing that is left, after the node was closed. */
-  left(closedAt: number): string[] {
+  left(): string[] {
     const {root} = this.#node;
     const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
     return [
-      ...this.#leftProcesses(closedAt),
+      ...this.#leftProcesses(),
       ...mounts.filter((line) => line.includes(root)).map((line) => `mount: ${line}`),
       // Empty folders at the top come with a feature's first use (evidence/, logs/NAMESPACE is not one).
       ...contentsOf(root)
@@ -221,12 +240,6 @@ class Footprint {
         .map((path) => `in the state folder: ${path}`),
     ];
   }
-}
-
-/** The clock of /proc/PID/stat: ticks since boot, now. */
-function ticksNow(): number {
-  const [seconds = '0'] = readFileSync('/proc/uptime', 'utf8').split(' ');
-  return Math.ceil(Number(seconds) * 100);
 }
 
 /**
@@ -251,11 +264,11 @@ export async function withNode(t: ExecutionContext, options: NodeOptions = {}): 
     const problems: string[] = [];
     for (const {id} of await node.pods()) await node.pod(id).remove();
     await node.close();
-    const closedAt = ticksNow();
     // A process that was killed may take a moment to be gone; what stays is a leftover.
-    await until('nothing is left of the node', () => footprint.left(closedAt).length === 0, {deadlineMs: 3000}).catch(
-      () => problems.push(...footprint.left(closedAt)),
+    await until('nothing is left of the node', () => footprint.left().length === 0, {deadlineMs: 3000}).catch(() =>
+      problems.push(...footprint.left()),
     );
+    footprint.close();
     await folder.cleanup();
     if (problems.length > 0) throw new Error(`left behind by the node:\n  ${problems.join('\n  ')}`);
   });
