@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 # The agent: executes plans. It is the one place where subroot's system calls happen.
 #
-#   agent.pl serve ARCH [outer]   resident: requests on fd 0, events on fd 1, dies (and kills what is bound to it) at end of file
+#   agent.pl serve ARCH           resident: requests on fd 0, events on fd 1, dies (and kills what is bound to it) at end of file
 #   agent.pl once ARCH FILE       one plan from FILE with our own standard streams; exits as the program does
 #
 # A request is one line of words: ID VERB WORD… [; STEP WORD…]…   Words are percent-encoded (see src/host/words.ts).
@@ -11,58 +11,22 @@ use strict;
 use warnings;
 no warnings 'portable';    # capability masks have more than 32 bits
 
-my ($mode, $arch, @rest) = @ARGV;
-my %NR = $arch eq 'arm64'
-  ? (mount => 40, umount2 => 39, pivot_root => 41, unshare => 97, setns => 268, prctl => 167, capset => 91, setresuid => 147,
-     setresgid => 149, setgroups => 159, clone => 220, sethostname => 161, signalfd4 => 74, rt_sigprocmask => 135,
-     clock_gettime => 113, sendmsg => 211, recvmsg => 212, exit_group => 94, mknodat => 33, dup3 => 24, setsid => 157,
-     close => 57, ioctl => 29, openat => 56, readlinkat => 78, execve => 221)
-  : (mount => 165, umount2 => 166, pivot_root => 155, unshare => 272, setns => 308, prctl => 157, capset => 126, setresuid => 117,
-     setresgid => 119, setgroups => 116, clone => 56, sethostname => 170, signalfd4 => 289, rt_sigprocmask => 14,
-     clock_gettime => 228, sendmsg => 46, recvmsg => 47, exit_group => 231, mknodat => 259, dup3 => 292, setsid => 112,
-     close => 3, ioctl => 16, openat => 257, readlinkat => 267, execve => 59);
-%NR = (%NR, pidfd_send_signal => 424, open_tree => 428, move_mount => 429, fsopen => 430, fsconfig => 431, fsmount => 432,
-  pidfd_open => 434, mount_setattr => 442);
+our ($arch, %NR, %reader, %writer, %on_drain, $read_set, $write_set, %task, %by_pid, $events, %on_signal, %reaped);
+our ($ENOENT, $EAGAIN, $EINTR, $ESRCH, $EACCES, $ENOTDIR, $CHUNK, $CLIENT_LIMIT);
+(my $mode, $arch, my @rest) = @ARGV;
+my ($here) = $0 =~ m{^(.*)/} or die "call me by my path\n";
+require "$here/supervise.pl";
 
 my %MS = (ro => 1, nosuid => 2, nodev => 4, noexec => 8, remount => 32, noatime => 1024, bind => 4096, rec => 16384,
   private => 1 << 18, slave => 1 << 19, shared => 1 << 20, relatime => 1 << 21);
 my %NS = (user => 0x10000000, mnt => 0x20000, pid => 0x20000000, net => 0x40000000, ipc => 0x08000000, uts => 0x04000000,
   cgroup => 0x02000000);
 my %SIG_NUMBER = (HUP => 1, INT => 2, QUIT => 3, KILL => 9, TERM => 15);
-my ($ENOENT, $EAGAIN, $EINTR, $ESRCH, $EACCES, $ENOTDIR) = (2, 11, 4, 3, 13, 20);
-my $CHUNK = 65536;
-my $LOG_LINE = 16384;    # CRI: longer lines are split
-my $CLIENT_LIMIT = 1 << 20;    # bytes an attached client may lag behind before it is let go
 
 # ── system calls ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-# The result of a system call, or undef with $! set. Strings are passed by address, so they are copied to be modifiable.
-sub sys {
-  my ($name, @args) = @_;
-  push @args, 0 while @args < 6;
-  my $result = syscall($NR{$name}, @args);
-  return $result == -1 ? undef : $result;
-}
-sub must { my $result = sys(@_); die {errno => $! + 0, text => "$!"} unless defined $result; return $result }
-sub check { my ($ok) = @_; die {errno => $! + 0, text => "$!"} unless $ok; return $ok }
 sub flags { my ($words, $table) = @_; my $bits = 0; for (split /,/, $words) { die {errno => 22, text => "unknown flag $_"} unless exists $table->{$_}; $bits += $table->{$_} } return $bits }
 
-sub now_ns { my $buffer = "\0" x 16; syscall($NR{clock_gettime}, 0, $buffer);    # not sys(): it copies
-  my ($s, $ns) = unpack 'q q', $buffer; return ($s, $ns) }
-sub stamp {
-  my ($s, $ns) = now_ns();
-  my @t = gmtime $s;
-  return sprintf '%04d-%02d-%02dT%02d:%02d:%02d.%09dZ', $t[5] + 1900, $t[4] + 1, @t[3, 2, 1, 0], $ns;
-}
-
-sub start_time {
-  my ($pid) = @_;
-  open my $fh, '<', "/proc/$pid/stat" or return '';
-  my $line = <$fh>;
-  return '' unless defined $line && $line =~ /^.*\) (.*)$/s;
-  my @fields = split / /, $1;
-  return $fields[0] =~ /[ZX]/ ? '' : $fields[19];
-}
 # A pidfd of exactly the process that had `start` (field 22 of /proc/PID/stat); pids are re-used within minutes.
 sub pidfd_of {
   my ($pid, $start) = @_;
@@ -71,8 +35,6 @@ sub pidfd_of {
   if ($seen ne $start) { fd_close($fd); die {errno => $ESRCH, text => 'the process is gone'} }
   return $fd;
 }
-sub fd_close { my ($fd) = @_; sys('close', $fd) }
-
 sub creds {
   my ($uid, $gid, $groups) = @_;
   if ($groups ne '-') {
@@ -264,7 +226,6 @@ my %STEP = (
   },
 );
 
-sub set_window { my ($fh, $rows, $columns) = @_; my $size = pack 'S4', $rows, $columns, 0, 0; ioctl $fh, 0x5414, $size }
 sub get_window { my ($fh) = @_; my $size = pack 'S4', 0, 0, 0, 0; return ioctl($fh, 0x5413, $size) ? (unpack 'S4', $size)[0, 1] : (24, 80) }
 
 # execve(2) with a search of PATH, as execvp(3) does it but for one thing: a file that is no program is ENOEXEC, not a shell script.
@@ -318,90 +279,6 @@ sub run_steps {
   syswrite $status, "fail $index $error->{errno} " . encode(substr $error->{text}, 0, 2000) . "\n";
   quit(125);
 }
-sub quit { sys('exit_group', $_[0]) }
-
-# ── the event loop ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-my %reader;    # descriptor → [handle, callback]
-my %writer;    # descriptor → [handle, pending bytes, close when empty]
-my %on_drain;    # descriptor → what to do when all pending bytes are written
-my ($read_set, $write_set) = ('', '');
-my %task;    # id → task
-my %by_pid;
-my $events = \*STDOUT;
-
-sub watch { my ($fh, $callback) = @_; $reader{fileno $fh} = [$fh, $callback]; vec($read_set, fileno $fh, 1) = 1 }
-sub unwatch { my ($fh) = @_; my $fd = fileno $fh; return unless defined $fd; delete $reader{$fd}; vec($read_set, $fd, 1) = 0 }
-sub forget { my ($fh) = @_; return unless defined $fh && defined fileno $fh; unwatch($fh); my $fd = fileno $fh; delete $writer{$fd}; vec($write_set, $fd, 1) = 0; close $fh }
-sub nonblocking { my ($fh) = @_; my $flags = fcntl $fh, 3, 0; fcntl $fh, 4, $flags | 2048 }
-sub send_to {
-  my ($fh, $bytes) = @_;
-  my $fd = fileno $fh;
-  return unless defined $fd;
-  my $entry = $writer{$fd} ||= [$fh, '', 0];
-  $entry->[1] .= $bytes;
-  flush_to($fd);
-  return length(($writer{$fd} || [0, ''])->[1]);
-}
-sub flush_to {
-  my ($fd) = @_;
-  my $entry = $writer{$fd} or return;
-  while (length $entry->[1]) {
-    my $n = syswrite $entry->[0], $entry->[1], $CHUNK;
-    if (!defined $n) {
-      next if $! == $EINTR;
-      if ($! == $EAGAIN) { vec($write_set, $fd, 1) = 1; return }
-      $entry->[1] = '';
-      last;
-    }
-    substr $entry->[1], 0, $n, '';
-  }
-  vec($write_set, $fd, 1) = 0;
-  delete $writer{$fd};
-  if (my $drained = delete $on_drain{$fd}) { $drained->() }
-  forget($entry->[0]) if $entry->[2];
-}
-sub close_after { my ($fh) = @_; my $fd = fileno $fh; return unless defined $fd; if ($writer{$fd}) { $writer{$fd}[2] = 1; unwatch($fh) } else { forget($fh) } }
-sub event { my (@words) = @_; my $line = join(' ', @words) . "\n"; syswrite $events, $line if $events }
-
-# Signals arrive as bytes on a descriptor, so none can slip in between a test and the wait for it.
-my $signals;
-my %on_signal = (17 => \&reap);
-sub watch_signals {
-  my ($mask, $buffer) = (0, '');
-  $mask += 1 << ($_ - 1) for keys %on_signal;
-  $mask = pack 'Q', $mask;
-  must('rt_sigprocmask', 0, $mask, 0, 8);
-  my $fd = must('signalfd4', -1, $mask, 8, 0x80000 + 0x800);
-  open $signals, '<&=', $fd or die;
-  watch($signals, sub {
-    while (sysread $signals, $buffer, 128) { my $handler = $on_signal{unpack 'L', $buffer}; $handler->(unpack 'L', $buffer) if $handler }
-  });
-}
-sub plain_signals { my $mask = pack 'Q', 0; $SIG{$_} = 'DEFAULT' for qw(PIPE INT HUP QUIT TERM WINCH); sys('rt_sigprocmask', 2, $mask, 0, 8) }
-my %reaped;    # pid → [status, when] of a program that ended before we had read its pid; short-lived, since pids come again
-sub reap {
-  my $now = time;
-  for (keys %reaped) { delete $reaped{$_} if $now - $reaped{$_}[1] > 5 }
-  while ((my $pid = waitpid -1, 1) > 0) {
-    my $status = $?;
-    my $t = delete $by_pid{$pid};
-    if (!$t) { $reaped{$pid} = [$status, $now] }
-    elsif (!$t->{pid}) { $t->{first_status} = $status }
-    elsif ($t->{pid} == $pid) { finish($t, $status) }
-  }
-}
-sub loop {
-  my ($until) = @_;
-  until ($until->()) {
-    my ($r, $w) = ($read_set, $write_set);
-    my $n = select $r, $w, undef, undef;
-    next if $n <= 0;
-    for my $fd (keys %writer) { flush_to($fd) if vec $w, $fd, 1 }
-    for my $fd (keys %reader) { next unless vec $r, $fd, 1; my $entry = $reader{$fd} or next; $entry->[1]->($entry->[0]) }
-  }
-}
-
 # ── supervising one program ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 my ($own_pidns, $returns);
@@ -528,169 +405,6 @@ sub take_terminal {
   $t->{master} = $t->{stdin} = $master;
   $t->{streams} = {stdout => $master};
 }
-sub watch_streams {
-  my ($t) = @_;
-  for my $name (keys %{$t->{streams}}) {
-    my $fh = $t->{streams}{$name};
-    nonblocking($fh);
-    watch($fh, sub { pump($t, $name, $fh) });
-  }
-}
-# One read of a stream into the log and to whoever is attached. False at the end of the stream.
-sub pump {
-  my ($t, $name, $fh) = @_;
-  my $n = sysread($fh, my $bytes, $CHUNK);
-  if (!defined $n && ($! == $EAGAIN || $! == $EINTR)) { return 1 }
-  if (!$n) {    # a terminal's master says EIO when its last slave is closed
-    delete $t->{streams}{$name};
-    $t->{master} ? unwatch($fh) : forget($fh);
-    return 0;
-  }
-  log_bytes($t, $name, $bytes) if $t->{log};
-  broadcast($t, $name eq 'stdout' ? 1 : 2, $bytes);
-  $t->{on_output}->($bytes) if $t->{on_output};
-  return 2;
-}
-
-# CRI log records: `TIME STREAM TAG CONTENT`, F for a whole line, P for a part of one.
-sub log_bytes {
-  my ($t, $name, $bytes) = @_;
-  my $time = stamp();
-  my $data = (delete $t->{partial}{$name} // '') . $bytes;
-  my $end = rindex $data, "\n";
-  my $rest = substr $data, $end + 1, length($data), '';
-  my $out = '';
-  if (length $data) {
-    if ($data =~ /^[^\n]{$LOG_LINE}[^\n]/m) {
-      while ($data =~ /\G(.*)\n/g) {
-        my $line = $1;
-        $out .= "$time $name P " . substr($line, 0, $LOG_LINE, '') . "\n" while length $line > $LOG_LINE;
-        $out .= "$time $name F $line\n";
-      }
-    } else {
-      my $prefix = "$time $name F ";
-      $data =~ s/^/$prefix/mg;
-      $out = $data;
-    }
-  }
-  $out .= "$time $name P " . substr($rest, 0, $LOG_LINE, '') . "\n" while length $rest > $LOG_LINE;
-  $t->{partial}{$name} = $rest if length $rest;
-  write_all($t->{log}, $out) if length $out;
-}
-sub write_all {
-  my ($fh, $bytes) = @_;
-  while (length $bytes) {
-    my $n = syswrite $fh, $bytes, $CHUNK;
-    if (defined $n) { substr $bytes, 0, $n, ''; next }
-    if ($! == $EAGAIN) { my $w = ''; vec($w, fileno $fh, 1) = 1; select undef, $w, undef, undef; next }
-    last unless $! == $EINTR;
-  }
-}
-
-sub finish {
-  my ($t, $status) = @_;
-  if (!$t->{running} && !$t->{failed}) { $t->{status} = $status; return }    # wait for the status pipe's end first
-  if ($t->{option}{hold} && !$t->{met}) { $t->{status} = $status; return }    # its output waits for the one who asked for it
-  return if $t->{finished}++;
-  for my $name (keys %{$t->{streams}}) { my $fh = $t->{streams}{$name}; 1 while (pump($t, $name, $fh) || 0) == 2 }
-  for my $name (sort keys %{$t->{partial}}) { write_all($t->{log}, stamp() . " $name P $t->{partial}{$name}\n") if $t->{log} }
-  my $signal = $status & 127;
-  my $code = $signal ? 128 + $signal : $status >> 8;
-  my ($s, $ns) = now_ns();
-  my $finished = sprintf '%d%09d', $s, $ns;
-  if (my $file = $t->{option}{exitfile}) {
-    if (open my $fh, '>', "$file.tmp") {
-      syswrite $fh, "{\"exitCode\":$code,\"signal\":$signal,\"finishedAt\":\"$finished\"}\n";
-      close $fh;
-      rename "$file.tmp", $file;
-    }
-  }
-  $t->{code} = $code;
-  event($t->{id}, 'exit', $code, $signal, $finished);
-  broadcast($t, 5, pack 'C', $code & 255);
-  end_task($t);
-}
-sub end_task {
-  my ($t) = @_;
-  close_after($_->{fh}) for values %{$t->{clients}};
-  forget($t->{listener}) if $t->{listener};
-  unlink "$t->{option}{socket}/attach.sock" if $t->{option}{socket};
-  forget($_) for values %{$t->{streams}};
-  for my $key (qw(stdin master log socket)) { my $fh = delete $t->{$key} or next; forget($fh) if defined fileno $fh }
-  delete $task{$t->{id}};
-  $t->{on_end}->() if $t->{on_end};
-}
-
-# ── attach: frames of TYPE(1 byte) LENGTH(4 bytes, network order) BYTES ─────────────────────────────────────────────────────
-# 0 stdin · 1 stdout · 2 stderr · 3 resize (rows, columns: 2 bytes each) · 4 end of stdin · 5 exit code (1 byte)
-
-sub listen_for_clients {
-  my ($t) = @_;
-  my $dir = $t->{option}{socket};
-  unlink "$dir/attach.sock";
-  opendir my $dh, $dir or check(0);
-  my $path = '/proc/self/fd/' . dirfd($dh) . '/attach.sock';    # sun_path holds 108 bytes only
-  socket(my $listener, 1, 1, 0) or check(0);
-  my $old = umask 0177;
-  my $ok = bind $listener, pack 'S a108', 1, $path;
-  my $error = $! + 0;
-  umask $old;
-  $! = $error;
-  check($ok);
-  check(listen $listener, 16);
-  $t->{listener} = $listener;
-  watch($listener, sub {
-    accept(my $client, $listener) or return;
-    nonblocking($client);
-    my $c = {fh => $client, input => ''};
-    $t->{clients}{fileno $client} = $c;
-    watch($client, sub { read_client($t, $c) });
-    if ($t->{option}{hold} && !$t->{met}++ && $t->{running}) {
-      watch_streams($t);
-      finish($t, $t->{status}) if defined $t->{status};
-    }
-  });
-}
-sub dirfd { my ($dh) = @_; return fileno $dh }
-sub read_client {
-  my ($t, $c) = @_;
-  my $n = sysread($c->{fh}, my $bytes, $CHUNK);
-  return if !defined $n && ($! == $EAGAIN || $! == $EINTR);
-  if (!$n) {
-    delete $t->{clients}{fileno $c->{fh}};
-    forget($c->{fh});
-    end_stdin($t) if $t->{option}{stdinonce} && $c->{spoke};
-    return;
-  }
-  $c->{input} .= $bytes;
-  while (length $c->{input} >= 5) {
-    my ($type, $length) = unpack 'C N', $c->{input};
-    if ($length > $CLIENT_LIMIT) { delete $t->{clients}{fileno $c->{fh}}; forget($c->{fh}); return }
-    last if length $c->{input} < 5 + $length;
-    my $payload = substr $c->{input}, 5, $length;
-    substr $c->{input}, 0, 5 + $length, '';
-    if ($type == 0 && $t->{stdin}) { $c->{spoke} = 1; send_to($t->{stdin}, $payload) }
-    elsif ($type == 3 && $t->{master} && $length == 4) { set_window($t->{master}, unpack 'n n', $payload) }
-    elsif ($type == 4) { end_stdin($t) if !$t->{master} }
-  }
-}
-# The only reader of a program's output is slow: the program waits for it, as at the end of any pipe.
-sub pause_streams {
-  my ($t, $fd) = @_;
-  unwatch($_) for values %{$t->{streams}};
-  $on_drain{$fd} = sub { watch_streams($t) unless $t->{finished} };
-}
-sub end_stdin { my ($t) = @_; return if $t->{master}; my $fh = delete $t->{stdin} or return; close_after($fh) }
-sub broadcast {
-  my ($t, $type, $bytes) = @_;
-  for my $fd (keys %{$t->{clients}}) {
-    my $c = $t->{clients}{$fd};
-    my $waiting = send_to($c->{fh}, pack('C N', $type, length $bytes) . $bytes);
-    if ($t->{option}{hold}) { pause_streams($t, $fd) if ($waiting // 0) > 4 * $CHUNK && !$t->{finished} }
-    elsif (($waiting // 0) > $CLIENT_LIMIT) { delete $t->{clients}{$fd}; forget($c->{fh}) }
-  }
-}
-
 # ── requests of the resident agent ──────────────────────────────────────────────────────────────────────────────────────────
 
 my %bound;    # id → 1: killed with us
@@ -802,7 +516,8 @@ sub answer {
   };
 }
 
-# A supervisor of one container that outlives us: the same loop with one task.
+# A supervisor of one container that outlives us: a child that starts it, and then goes on as supervise.pl alone, in a third of the
+# memory. The program stays its child.
 sub detach {
   my ($id, $option, $steps) = @_;
   my $pid = fork;
@@ -828,9 +543,23 @@ sub detach {
     $events = undef;
     # A program without streams to pump needs no supervisor: a sandbox's holder is found by its pid.
     quit(0) if $option->{unsupervised};
+    supervise_alone($t) unless defined $t->{status};
   };
   loop(sub { !%task && !%writer });
   quit(0);
+}
+
+sub supervise_alone {
+  my ($t) = @_;
+  my @words = map { "$_=$t->{option}{$_}" } grep { defined $t->{option}{$_} } qw(exitfile socket stdinonce);
+  my %handle = (%{$t->{streams}}, map { $_ => $t->{$_} } qw(stdin log listener master));
+  if ($t->{master}) { delete @handle{qw(stdin stdout)} }
+  for my $name (keys %handle) {
+    my $fh = $handle{$name} or next;
+    fcntl $fh, 2, 0;    # F_SETFD: kept open over the exec
+    push @words, "$name=" . fileno $fh;
+  }
+  exec $^X, "$here/supervise.pl", $arch, "id=$t->{id}", "pid=$t->{pid}", @words;
 }
 
 sub serve {
