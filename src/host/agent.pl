@@ -288,7 +288,7 @@ sub may_return {
   return $returns = defined sys('setns', fileno $own_pidns, $NS{pid}) ? 1 : 0;
 }
 
-# Options: log=FILE  exitfile=FILE  socket=DIR  stdin=1  stdinonce=1  tty=1  fifo=DIR  owner=UID:GID  in=PID:START  detached=1  hold=1
+# Options: sharedpid=1  log=FILE  exitfile=FILE  socket=DIR  stdin=1  stdinonce=1  tty=1  fifo=DIR  owner=UID:GID  in=PID:START  detached=1  hold=1
 sub launch {
   my ($id, $option, $steps) = @_;
   my $t = {id => $id, option => $option, streams => {}, partial => {}, clients => {}};
@@ -389,6 +389,7 @@ sub read_status {
     return;
   }
   take_terminal($t) if $t->{option}{tty};
+  if ($t->{option}{sharedpid} && open my $mntns, '<', "/proc/$t->{pid}/ns/mnt") { $t->{mntns} = $mntns }
   watch_streams($t) unless $t->{option}{hold};
   $t->{running} = 1;
   event($t->{id}, 'ready');
@@ -443,6 +444,18 @@ sub make_userns {
   return (stat $held{$key})[1];
 }
 
+# The descendants of a process and all of the session that it leads, in one pid namespace. Only who left both is missed.
+sub family_of {
+  my ($leader, $pidns) = @_;
+  my @all = all_processes();
+  my %in = ($leader => 1);
+  for (my $before = 0; $before < keys %in;) {
+    $before = keys %in;
+    for (@all) { $in{$_->[0]} = 1 if $in{$_->[1]} || $_->[2] == $leader }
+  }
+  return grep { $in{$_} && (readlink("/proc/$_/ns/pid") // '') eq $pidns } map { $_->[0] } @all;
+}
+
 # Removes a folder of ours: plain files, sockets, FIFOs and folders; links are removed, never followed.
 sub remove_tree {
   my ($path) = @_;
@@ -491,6 +504,13 @@ my %VERB = (
     fd_close($fd);
     $! = $error;
     check(defined $ok);
+    event($id, 'ok');
+  },
+  killtree => sub {    # a program that joined a container, and all that it started: killtree PID START INIT; START is - once it ended
+    my ($id, $steps, $pid, $start, $init) = @_;
+    fd_close(pidfd_of($pid, $start)) if $start ne '-';
+    my $pidns = readlink("/proc/$init/ns/pid") // '';
+    kill_all(sub { family_of($pid, $pidns) });
     event($id, 'ok');
   },
   local => sub { my ($id, $steps) = @_; my $i = 0; for (@$steps) { my ($name, @words) = @$_; eval { $STEP{$name}->({}, @words); 1 } or die {%{$@}, step => $i}; $i++ } event($id, 'ok') },
@@ -552,7 +572,7 @@ sub detach {
 sub supervise_alone {
   my ($t) = @_;
   my @words = map { "$_=$t->{option}{$_}" } grep { defined $t->{option}{$_} } qw(exitfile socket stdinonce);
-  my %handle = (%{$t->{streams}}, map { $_ => $t->{$_} } qw(stdin log listener master));
+  my %handle = (%{$t->{streams}}, map { $_ => $t->{$_} } qw(stdin log listener master mntns));
   if ($t->{master}) { delete @handle{qw(stdin stdout)} }
   for my $name (keys %handle) {
     my $fh = $handle{$name} or next;

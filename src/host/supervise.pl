@@ -202,11 +202,39 @@ sub write_all {
   }
 }
 
+# Living processes as [pid, parent, session].
+sub all_processes {
+  opendir my $dh, '/proc' or return;
+  return map {
+    my ($pid, $line) = ($_, '');
+    if (open my $fh, '<', "/proc/$pid/stat") { $line = <$fh> // '' }
+    $line =~ /^.*\) [^ZX] (\d+) \d+ (\d+)/s ? [$pid, $1, $2] : ();
+  } grep { /^\d+$/ } readdir $dh;
+}
+# Kills what is found until nothing is: whoever forks meanwhile is found the next time.
+sub kill_all {
+  my ($find) = @_;
+  for (1 .. 200) {
+    my @pids = $find->() or return;
+    kill 'KILL', @pids;
+    select undef, undef, undef, 0.002;
+  }
+}
+# What a container leaves in its mount namespace, when its pid namespace is the pod's and does not end with it. The namespace was held
+# open, so that no other can have its number.
+sub kill_members {
+  my ($mntns) = @_;
+  my $name = 'mnt:[' . (stat $mntns)[1] . ']';
+  kill_all(sub { grep { (readlink("/proc/$_/ns/mnt") // '') eq $name } map { $_->[0] } all_processes() });
+  close $mntns;
+}
+
 sub finish {
   my ($t, $status) = @_;
   if (!$t->{running} && !$t->{failed}) { $t->{status} = $status; return }    # wait for the status pipe's end first
   if ($t->{option}{hold} && !$t->{met}) { $t->{status} = $status; return }    # its output waits for the one who asked for it
   return if $t->{finished}++;
+  if (my $mntns = delete $t->{mntns}) { kill_members($mntns) }
   for my $name (keys %{$t->{streams}}) { my $fh = $t->{streams}{$name}; 1 while (pump($t, $name, $fh) || 0) == 2 }
   for my $name (sort keys %{$t->{partial}}) { write_all($t->{log}, stamp() . " $name P $t->{partial}{$name}\n") if $t->{log} }
   my $signal = $status & 127;
@@ -323,6 +351,7 @@ sub supervise {
   my $handle = sub { my ($name, $mode) = @_; return undef unless defined $option{$name}; open my $fh, "$mode&=", $option{$name} or quit(125); fcntl $fh, 2, 1; return $fh };
   $t->{log} = $handle->('log', '>>');
   $t->{listener} = $handle->('listener', '+<');
+  $t->{mntns} = $handle->('mntns', '<');
   if ($t->{master} = $handle->('master', '+<')) { $t->{stdin} = $t->{master}; $t->{streams} = {stdout => $t->{master}} }
   else {
     $t->{stdin} = $handle->('stdin', '>');

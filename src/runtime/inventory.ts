@@ -13,7 +13,7 @@ import {bootId, isProcessAlive} from '../host/proc.ts';
 import type {Step} from '../host/step.ts';
 import {type ProgramIdentity, planExec} from './container-plan.ts';
 import {mappingsOf} from './mappings.ts';
-import {ownerOf, programOf} from './program.ts';
+import {ownerOf, programOf, requireIds} from './program.ts';
 import type {ContainerRecord, SandboxRecord, StateStore} from './state-store.ts';
 
 /** What a program that joins a container may differ in from the container's own. */
@@ -266,6 +266,7 @@ export class Inventory {
       cwd: options.cwd ?? own.cwd,
       env: [...env],
     };
+    requireIds(sandbox, {uid: [program.uid]}, {gid: [program.gid]});
     const mappings = mappingsOf(sandbox.config);
     const steps = planExec({
       hasUserns: mappings !== undefined,

@@ -6,6 +6,7 @@ import {
 } from '../../native-free/capability.ts';
 import type {ContainerConfig} from '../../native-free/cri.ts';
 import {subrootError} from '../../native-free/errors.ts';
+import {INVALID_ID} from '../../native-free/ids.ts';
 import type {ProgramIdentity} from './container-plan.ts';
 import {mappingsOf} from './mappings.ts';
 import type {SandboxRecord} from './state-store.ts';
@@ -31,17 +32,8 @@ export function programOf(config: ContainerConfig, sandbox: SandboxRecord): Prog
   for (const name of add.capabilities) bounding.add(name);
   const uid = context?.runAsUser?.value ?? 0;
   const gid = context?.runAsGroup?.value ?? 0;
-  const mappings = mappingsOf(sandbox.config);
-  for (const [field, id, length] of [
-    ['run_as_user', uid, mappings?.uids.length],
-    ['run_as_group', gid, mappings?.gids.length],
-  ] as const) {
-    if (length !== undefined && id >= length)
-      throw subrootError('SUBROOT_CONFIG_INVALID', {
-        field,
-        why: `id ${id} is not in the pod's map, which has ids 0 to ${length - 1}`,
-      });
-  }
+  const groups = context?.supplementalGroups ?? [];
+  requireIds(sandbox, {run_as_user: [uid]}, {run_as_group: [gid], supplemental_groups: groups});
   const env = new Map<string, string>([
     ['PATH', defaultPath],
     ['HOSTNAME', hostnameOf(sandbox)],
@@ -52,12 +44,32 @@ export function programOf(config: ContainerConfig, sandbox: SandboxRecord): Prog
   return {
     uid,
     gid,
-    groups: context?.supplementalGroups ?? [],
+    groups,
     bounding,
     noNewPrivs: context?.noNewPrivs ?? true,
     cwd: config.workingDir || '/',
     env: [...env],
   };
+}
+
+type Ids = Readonly<Record<string, readonly number[]>>;
+
+/** Throws SUBROOT_CONFIG_INVALID unless all ids, by field, are in the pod's map. To setresuid(2), -1 would mean "stay root". */
+export function requireIds(sandbox: SandboxRecord, uids: Ids, gids: Ids): void {
+  const mappings = mappingsOf(sandbox.config);
+  for (const [fields, length] of [
+    [uids, mappings?.uids.length],
+    [gids, mappings?.gids.length],
+  ] as const) {
+    const last = (length ?? INVALID_ID) - 1;
+    for (const [field, ids] of Object.entries(fields)) {
+      const id = ids.find((each) => !Number.isInteger(each) || each < 0 || each > last);
+      if (id === undefined) continue;
+      const why =
+        length === undefined ? `${id} is no id` : `id ${id} is not in the pod's map, which has ids 0 to ${last}`;
+      throw subrootError('SUBROOT_CONFIG_INVALID', {field, why});
+    }
+  }
 }
 
 export function hostnameOf({config}: SandboxRecord): string {

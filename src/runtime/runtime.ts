@@ -420,7 +420,9 @@ export class Runtime implements StreamingRuntimeService {
       ...(record.config.stdinOnce ? {stdinonce: '1'} : {}),
       ...(record.config.tty ? {tty: '1'} : {}),
       ...(this.lifetime === 'detached' ? {detached: '1'} : {}),
+      ...(sandbox.config.linux?.securityContext?.namespaceOptions?.pid === 'POD' ? {sharedpid: '1'} : {}),
     };
+    if (!this.store.claimStart(record.id)) throw wrong('CREATED', 'being started');
     try {
       const launched = await this.#launch(
         launchOptions,
@@ -464,6 +466,15 @@ export class Runtime implements StreamingRuntimeService {
       }
     if (signal !== 9) return;
     for (let delay = 0; isProcessAlive(target); delay = Math.min(delay + 1, 10)) await sleep(delay);
+  }
+
+  /** Kills a program that joined a container, and what it started. The start time is `-` when it has ended and others of it have not. */
+  async #killTree(target: ProcessIdentity, init: ProcessIdentity): Promise<void> {
+    try {
+      await this.agent.request('killtree', [String(target.pid), target.startTime, String(init.pid)]);
+    } catch (error) {
+      if (!(error instanceof AgentFailure) || error.errno !== 'ESRCH') throw error;
+    }
   }
 
   /** Waits until a container's exit is on record; false when that took longer than `ms`. */
@@ -516,6 +527,7 @@ export class Runtime implements StreamingRuntimeService {
     options: CallOptions = {},
   ): Promise<ExecSyncResponse> {
     const plan = this.inventory.planExec(request.containerId, request.cmd);
+    const {init} = this.inventory.requireRunning(request.containerId, 'ExecSync');
     const [command = ''] = request.cmd;
     throwIfAborted(options.signal, `running ${command}`);
     const streams = await this.#fifos.take(execSyncLimit);
@@ -528,28 +540,22 @@ export class Runtime implements StreamingRuntimeService {
       );
       const seconds = request.timeout ?? 0;
       const stop = new AbortController();
-      const outcome = await this.agent.await(
-        Promise.race([
-          launched.exited,
-          ...(seconds > 0
-            ? [
-                sleep(seconds * 1000, 'timeout' as const, {signal: stop.signal, ref: true}).catch(
-                  () => 'timeout' as const,
-                ),
-              ]
-            : []),
-          ...(options.signal ? [onAbort(options.signal, stop.signal)] : []),
-        ]),
-      );
-      stop.abort();
-      if (outcome === 'timeout' || outcome === 'cancelled') {
-        await this.#kill(launched, 9);
-        throw outcome === 'timeout'
-          ? subrootError('SUBROOT_EXEC_TIMEOUT', {command, seconds})
-          : subrootError('SUBROOT_CANCELLED', {what: `running ${command}`});
-      }
-      const {stdout, stderr} = await streams.collect();
-      return {stdout, stderr, exitCode: outcome.exitCode};
+      let hasEnded = false;
+      // Its end and the end of its output: what it left in the background may write for ever.
+      const whole = launched.exited.then(async ({exitCode}) => {
+        hasEnded = true;
+        return {...(await streams.collect()), exitCode};
+      });
+      const limits = [
+        ...(seconds > 0 ? [afterSeconds(seconds, stop.signal)] : []),
+        ...(options.signal ? [onAbort(options.signal, stop.signal)] : []),
+      ];
+      const outcome = await this.agent.await(Promise.race([whole, ...limits])).finally(() => stop.abort());
+      if (typeof outcome !== 'string') return outcome;
+      await this.#killTree(hasEnded ? {pid: launched.pid, startTime: '-'} : launched, init);
+      throw outcome === 'timeout'
+        ? subrootError('SUBROOT_EXEC_TIMEOUT', {command, seconds})
+        : subrootError('SUBROOT_CANCELLED', {what: `running ${command}`});
     } finally {
       streams.close();
     }
@@ -563,6 +569,7 @@ export class Runtime implements StreamingRuntimeService {
   ): Promise<ProgramStream> {
     requireStreams(request);
     const plan = this.inventory.planExec(request.containerId, request.cmd, {terminal: request.tty ?? false});
+    const {init} = this.inventory.requireRunning(request.containerId, 'Exec');
     const [command = ''] = request.cmd;
     throwIfAborted(options.signal, `running ${command}`);
     const folder = join(this.store.root, 'fifos', `${process.pid}-exec-${this.#nextKey++}`);
@@ -576,7 +583,9 @@ export class Runtime implements StreamingRuntimeService {
       const agentOptions = {...plan.options, socket: folder, hold: '1', ...(request.stdin ? {stdin: '1'} : {})};
       const action = `run ${command} in container ${request.containerId.slice(0, 13)}`;
       const launched = await this.#launch(agentOptions, plan.steps, action, 'exec');
-      options.signal?.addEventListener('abort', () => void this.#kill(launched, 9).catch(() => {}), {once: true});
+      options.signal?.addEventListener('abort', () => void this.#killTree(launched, init).catch(() => {}), {
+        once: true,
+      });
       const connection = await AttachConnection.open(folder, handlers);
       connection.ended.finally(forget).catch(() => {});
       return connection;
@@ -655,6 +664,10 @@ function signalNumber(name: string): number {
 
 function throwIfAborted(signal: AbortSignal | undefined, what: string): void {
   if (signal?.aborted) throw subrootError('SUBROOT_CANCELLED', {what}, signal.reason);
+}
+
+function afterSeconds(seconds: number, stop: AbortSignal): Promise<'timeout'> {
+  return sleep(seconds * 1000, 'timeout' as const, {signal: stop}).catch(() => 'timeout' as const);
 }
 
 function onAbort(signal: AbortSignal, stop: AbortSignal): Promise<'cancelled'> {

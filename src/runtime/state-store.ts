@@ -176,6 +176,20 @@ export class StateStore {
     ]);
   }
 
+  /** True for the one caller, of all processes, that may start a container. */
+  claimStart(id: string): boolean {
+    const path = join(this.containerFolder(id), 'starting');
+    return guarded(path, () => {
+      try {
+        closeSync(openSync(path, 'wx', 0o600));
+        return true;
+      } catch (error) {
+        if (codeOf(error) === 'EEXIST') return false;
+        throw error;
+      }
+    });
+  }
+
   readExit(id: string): ExitRecord | undefined {
     return readRecord<ExitRecord>(join(this.containerFolder(id), 'exit'), ['exitCode', 'finishedAt']);
   }
