@@ -19,7 +19,7 @@ demo: build ## set everything up and run a pod whose root is nobody outside
 	@sh scripts/demo.sh
 
 lint: ## formatting, imports and the house's arrows
-	@npx --no-install biome ci .
+	@npx --no-install biome ci --max-diagnostics=30 --colors=off .
 
 types: ## type-check everything
 	@npx --no-install tsc --noEmit
