@@ -17,6 +17,9 @@ our ($ENOENT, $EAGAIN, $EINTR, $ESRCH, $EACCES, $ENOTDIR, $CHUNK, $CLIENT_LIMIT)
 my ($here) = $0 =~ m{^(.*)/} or die "call me by my path\n";
 require "$here/supervise.pl";
 
+# What our caller had open (a lock, a folder of the host) ends at the next exec: no program of a pod ever holds it.
+defined sys('close_range', 3, 0xffffffff, 4) or die "cannot close inherited descriptors: $!\n";    # CLOSE_RANGE_CLOEXEC, Linux 5.11
+
 my %MS = (ro => 1, nosuid => 2, nodev => 4, noexec => 8, remount => 32, noatime => 1024, bind => 4096, rec => 16384,
   private => 1 << 18, slave => 1 << 19, shared => 1 << 20, relatime => 1 << 21);
 my %NS = (user => 0x10000000, mnt => 0x20000, pid => 0x20000000, net => 0x40000000, ipc => 0x08000000, uts => 0x04000000,

@@ -18,7 +18,7 @@ our %NR = $arch eq 'arm64'
      clock_gettime => 228, sendmsg => 46, recvmsg => 47, exit_group => 231, mknodat => 259, dup3 => 292, setsid => 112,
      close => 3, ioctl => 16, openat => 257, readlinkat => 267, execve => 59);
 %NR = (%NR, pidfd_send_signal => 424, open_tree => 428, move_mount => 429, fsopen => 430, fsconfig => 431, fsmount => 432,
-  pidfd_open => 434, mount_setattr => 442);
+  pidfd_open => 434, close_range => 436, mount_setattr => 442);
 
 
 our ($ENOENT, $EAGAIN, $EINTR, $ESRCH, $EACCES, $ENOTDIR) = (2, 11, 4, 3, 13, 20);
