@@ -1,4 +1,5 @@
 import type {OutputFormat} from './command.ts';
+import {escapeInvisible} from './escape-invisible.ts';
 import {type Paint, plainPaint, terminalPaint} from './paint.ts';
 
 /** Where a command prints. Everything foreign in a text must be `printable` already. */
@@ -11,6 +12,8 @@ export interface Output {
   print(text: string): void;
   /** Text to standard error. */
   note(text: string): void;
+  /** What long work is at, for people: to standard error, and only when that is a terminal. */
+  progress(text: string): void;
   /** The value as JSON or YAML, or the text that `table` draws. */
   emit(value: object, table: () => string): Promise<void>;
 }
@@ -33,6 +36,9 @@ export function openOutput(format: OutputFormat, noColor: boolean): Output {
     note: (text) => {
       stderr.write(text.endsWith('\n') ? text : `${text}\n`);
     },
+    progress: (text) => {
+      if (stderr.isTTY === true) stderr.write(`subroot: ${text}\n`);
+    },
     emit: async (value, table) => {
       if (format === 'table') print(table());
       else print(await encode(value, format));
@@ -40,9 +46,9 @@ export function openOutput(format: OutputFormat, noColor: boolean): Output {
   };
 }
 
-/** The text of a value in one of the two machine formats. */
+/** The text of a value in one of the two machine formats; no byte of it can steer a terminal, and it parses to the same value. */
 export async function encode(value: object, format: 'json' | 'yaml'): Promise<string> {
-  if (format === 'json') return JSON.stringify(value, null, 2);
-  const {stringify} = await import('yaml');
-  return stringify(value);
+  if (format === 'json') return escapeInvisible(JSON.stringify(value, null, 2));
+  const {yamlOf} = await import('./yaml-text.ts');
+  return yamlOf(value);
 }
