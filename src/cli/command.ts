@@ -32,6 +32,8 @@ export interface CommandModule {
   readonly options: CommandOptions;
   /** JSON Schema of what `-o json` prints; `--schema` shows it. */
   readonly schema?: object;
+  /** What `-o` is when it is not given; `table` by default. */
+  readonly defaultFormat?: OutputFormat;
   /** Prints through the context and answers the exit code. Errors are thrown, never printed here. */
   run(given: CommandArguments<CommandOptions>, context: CommandContext): number | Promise<number>;
 }
@@ -40,6 +42,7 @@ export interface CommandModule {
 export function defineCommand<const O extends CommandOptions>(command: {
   readonly options: O;
   readonly schema?: object;
+  readonly defaultFormat?: OutputFormat;
   run(given: CommandArguments<O>, context: CommandContext): number | Promise<number>;
 }): CommandModule {
   return command as unknown as CommandModule;

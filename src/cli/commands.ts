@@ -100,7 +100,7 @@ export const commands: readonly CommandEntry[] = [
       ['subroot stop userns', 'stop signal, and SIGKILL after 10 s'],
       ['subroot stop -t 0 userns', 'at once'],
     ],
-    load: async () => (await import('./commands/remove.ts')).stopCommand,
+    load: async () => (await import('./commands/stop-and-remove.ts')).stopCommand,
   },
   {
     name: 'stopp',
@@ -108,7 +108,7 @@ export const commands: readonly CommandEntry[] = [
     summary: 'stop pods',
     group: 'pods',
     examples: [['subroot stopp userns', 'its record and logs stay']],
-    load: async () => (await import('./commands/remove.ts')).stopPodCommand,
+    load: async () => (await import('./commands/stop-and-remove.ts')).stopPodCommand,
   },
   {
     name: 'rm',
@@ -119,7 +119,7 @@ export const commands: readonly CommandEntry[] = [
       ['subroot rm userns', 'the pod; kills it first'],
       ['subroot rm --all', 'every pod of this node'],
     ],
-    load: async () => (await import('./commands/remove.ts')).removeCommand,
+    load: async () => (await import('./commands/stop-and-remove.ts')).removeCommand,
   },
   {
     name: 'rmp',
@@ -127,7 +127,7 @@ export const commands: readonly CommandEntry[] = [
     summary: 'remove pods',
     group: 'pods',
     examples: [['subroot rmp userns', 'and every trace of it']],
-    load: async () => (await import('./commands/remove.ts')).removePodCommand,
+    load: async () => (await import('./commands/stop-and-remove.ts')).removePodCommand,
   },
   {
     name: 'gc',

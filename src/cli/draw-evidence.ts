@@ -1,3 +1,4 @@
+import {printable} from '../../native-free/errors.ts';
 import type {Evidence, SideBySide} from '../node/evidence.ts';
 import type {Paint} from './paint.ts';
 import {pad, textWidth} from './render.ts';
@@ -41,7 +42,7 @@ export function drawEvidence(
   ];
   const heading = ['', 'in the pod', where, ''];
   const cells = [heading, ...rows.map(({label, pod, host, verdict}) => [label, pod, host, verdict])].map((row) =>
-    row.map((cell) => cell.split('\n')),
+    row.map((cell) => cell.split('\n').map(printable)),
   );
   const widths = [0, 1, 2].map((column) =>
     Math.max(...cells.flatMap((row) => (row[column] ?? []).map((line) => textWidth(line)))),

@@ -1,4 +1,5 @@
 import type {Options} from 'yargs';
+import type {CommandModule} from './command.ts';
 
 /** Flags that every command takes. */
 export const globalOptions = {
@@ -27,6 +28,11 @@ export const globalOptions = {
   debug: {type: 'boolean', describe: 'stack traces with errors'},
   help: {alias: 'h', type: 'boolean', describe: 'show this help'},
 } as const satisfies Record<string, Options>;
+
+/** The same for one command, with its own default of `--output`. */
+export function globalOptionsOf({defaultFormat = 'table'}: Pick<CommandModule, 'defaultFormat'>) {
+  return {...globalOptions, output: {...globalOptions.output, default: defaultFormat}};
+}
 
 const valueFlags = new Set(['-o', '--output', '--root', '--mode']);
 

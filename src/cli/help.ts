@@ -1,6 +1,6 @@
 import type {Options} from 'yargs';
 import type {CommandEntry, CommandModule, CommandOptions} from './command.ts';
-import {globalOptions} from './globals.ts';
+import {globalOptions, globalOptionsOf} from './globals.ts';
 import type {Output} from './output.ts';
 import {columns, wrapAfter} from './text-layout.ts';
 
@@ -17,7 +17,7 @@ export function overviewHelp(commands: readonly CommandEntry[], output: Output):
     const rows = members.map((entry) => [`  ${entry.name}`, entry.summary]);
     lines.push('', paint.strong(capitalized(group)), ...columns(rows, width));
   }
-  lines.push('', ...globalFlags(output, [['  -V, --version', 'show the version']]));
+  lines.push('', ...globalFlags(globalOptions, output, [['  -V, --version', 'show the version']]));
   lines.push('', ...wrapAfter('Exit codes: ', EXIT_CODES, width));
   lines.push('`subroot <command> --help` shows the flags and examples of a command.');
   return lines.join('\n');
@@ -37,12 +37,12 @@ export function commandHelp(entry: CommandEntry, command: CommandModule, output:
   lines.push('', paint.strong('Examples'));
   for (const [example, what] of entry.examples)
     lines.push(...wrapAfter('  # ', what, width).map(paint.dim), `  ${example}`);
-  lines.push('', ...globalFlags(output));
+  lines.push('', ...globalFlags(globalOptionsOf(command), output));
   return lines.join('\n');
 }
 
-function globalFlags({paint, width}: Output, more: readonly string[][] = []): string[] {
-  return [paint.strong('Flags of every command'), ...columns([...flagRows(globalOptions), ...more], width)];
+function globalFlags(options: CommandOptions, {paint, width}: Output, more: readonly string[][] = []): string[] {
+  return [paint.strong('Flags of every command'), ...columns([...flagRows(options), ...more], width)];
 }
 
 function flagRows(options: CommandOptions): string[][] {

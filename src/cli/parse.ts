@@ -2,7 +2,7 @@ import yargs, {type Argv} from 'yargs';
 import {printable} from '../../native-free/errors.ts';
 import type {CommandEntry, CommandModule, CommandOptions} from './command.ts';
 import {usageError} from './failure.ts';
-import {globalOptions} from './globals.ts';
+import {globalOptions, globalOptionsOf} from './globals.ts';
 import {findNearest} from './nearest.ts';
 
 type Globals = {readonly [Name in keyof typeof globalOptions]?: string | boolean} & {readonly root?: string};
@@ -19,9 +19,10 @@ export interface ParsedCommand {
 /** The words of one command, parsed by yargs. Throws SUBROOT_USAGE for what it does not know. */
 export function parseCommand(entry: CommandEntry, command: CommandModule, argv: readonly string[]): ParsedCommand {
   const where = `subroot ${entry.name}`;
-  const parser = parserOf(argv, where, command.options, entry.passThrough === true);
+  const known = {...globalOptionsOf(command), ...command.options};
+  const parser = parserOf(argv, where, known, entry.passThrough === true);
   const parsed = parser.parseSync() as Record<string, unknown>;
-  refuseTwice(parsed, {...globalOptions, ...command.options}, where);
+  refuseTwice(parsed, known, where);
   const own = (parsed._ as readonly unknown[]).map(String);
   const afterDashes = (parsed['--'] as readonly unknown[] | undefined)?.map(String) ?? [];
   const max = wordLimit(entry.usage);
@@ -40,11 +41,10 @@ export function parseCommand(entry: CommandEntry, command: CommandModule, argv: 
 
 /** Checks a command line that has no command: only flags of every command may stand there. */
 export function parseGlobals(argv: readonly string[]): void {
-  parserOf(argv, 'subroot', {}, false).parseSync();
+  parserOf(argv, 'subroot', globalOptions, false).parseSync();
 }
 
-function parserOf(argv: readonly string[], where: string, options: CommandOptions, passThrough: boolean): Argv {
-  const known = {...globalOptions, ...options};
+function parserOf(argv: readonly string[], where: string, known: CommandOptions, passThrough: boolean): Argv {
   return yargs([...argv], process.cwd())
     .locale('en')
     .scriptName(where)

@@ -1,4 +1,5 @@
-import {spawn} from 'node:child_process';
+import {type ChildProcessByStdio, spawn} from 'node:child_process';
+import type {Readable, Writable} from 'node:stream';
 import {fileURLToPath} from 'node:url';
 
 const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
@@ -9,6 +10,14 @@ export interface CliResult {
   readonly signal: string | null;
   readonly stdout: string;
   readonly stderr: string;
+}
+
+/** The program while it runs. */
+export interface StartedCli {
+  readonly child: ChildProcessByStdio<Writable, Readable, Readable>;
+  readonly ended: Promise<CliResult>;
+  /** What it has written so far. */
+  seen(): {readonly stdout: string; readonly stderr: string};
 }
 
 /** Children at a time: more would only wait for each other. */
@@ -26,14 +35,20 @@ function leavePlace(): void {
   waiting.shift()?.();
 }
 
-/** Runs the program from its source with piped streams, in an environment that holds nothing but PATH and what is given. */
-export async function runCli(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<CliResult> {
-  await takePlace();
-  const child = spawn(process.execPath, ['--import=tsx', main, ...args], {
+/** Starts the program from its source with piped streams, in an environment that holds nothing but PATH and what is given. */
+export function startCli(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  program: readonly string[] = cliWords,
+): StartedCli {
+  const [file = '', ...words] = program;
+  const child = spawn(file, [...words, ...args], {
     cwd: project,
     env: {PATH: process.env.PATH, HOME: process.env.HOME, ...env},
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
   });
+  // It may end before it has read what it is given.
+  child.stdin.on('error', () => {});
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -42,13 +57,28 @@ export async function runCli(args: readonly string[], env: Readonly<Record<strin
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
   });
-  return new Promise((resolve, reject) => {
+  const ended = new Promise<CliResult>((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', (exitCode, signal) => {
-      leavePlace();
-      resolve({exitCode, signal, stdout, stderr});
-    });
+    child.on('close', (exitCode, signal) => resolve({exitCode, signal, stdout, stderr}));
   });
+  return {child, ended, seen: () => ({stdout, stderr})};
+}
+
+/** Runs the program to its end, with nothing on standard input unless `input` says what. */
+export async function runCli(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  input = '',
+  program: readonly string[] = cliWords,
+): Promise<CliResult> {
+  await takePlace();
+  try {
+    const {child, ended} = startCli(args, env, program);
+    child.stdin.end(input);
+    return await ended;
+  } finally {
+    leavePlace();
+  }
 }
 
 /** The command line of the program, for scripts that tests hand to a shell. */

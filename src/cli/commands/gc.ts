@@ -2,8 +2,8 @@ import {printable} from '../../../native-free/errors.ts';
 import {defineCommand} from '../command.ts';
 import {exitCodes} from '../exit-codes.ts';
 import {openNode} from '../open-node.ts';
+import {gcSchema} from '../pod-schemas.ts';
 import {columns} from '../render.ts';
-import {gcSchema} from '../schemas.ts';
 
 /** `subroot gc`: removes what crashed or killed processes left; a running pod is never touched. */
 export const gcCommand = defineCommand({

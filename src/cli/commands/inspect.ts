@@ -1,12 +1,13 @@
 import {defineCommand} from '../command.ts';
 import {criJson} from '../cri-json.ts';
+import {drawFields} from '../draw-fields.ts';
 import {exitCodes} from '../exit-codes.ts';
 import {openInventory} from '../open-inventory.ts';
-import {inspectPodSchema, inspectSchema} from '../schemas.ts';
-import {findTarget} from '../target.ts';
+import {inspectPodSchema, inspectSchema} from '../pod-schemas.ts';
+import {containerOf, findTarget} from '../target.ts';
 
-function infoOf(info: Record<string, string>): unknown {
-  return JSON.parse(info.info ?? '{}');
+function infoOf(info: Readonly<Record<string, string>>): object {
+  return JSON.parse(info.info ?? '{}') as object;
 }
 
 /** `subroot inspect`: a container's status, in the shape of `crictl inspect`. */
@@ -20,14 +21,13 @@ export const inspectCommand = defineCommand({
     },
   },
   schema: inspectSchema,
+  defaultFormat: 'json',
   run: async ({flags, words}, {output, root}) => {
-    const [ref = ''] = words;
     const inventory = openInventory(root);
-    const target = findTarget(inventory, ref);
-    const containerId = target.containerId ?? (await target.pod.containerId(flags.container));
+    const containerId = await containerOf(findTarget(inventory, words[0] ?? ''), flags.container, output);
     const {status, info} = await inventory.containerStatus({containerId, verbose: true});
     const value = criJson({status, info: infoOf(info)}) as object;
-    await output.emit(value, () => JSON.stringify(value, null, 2));
+    await output.emit(value, () => drawFields(value, output));
     return exitCodes.ok;
   },
 });
@@ -36,14 +36,14 @@ export const inspectCommand = defineCommand({
 export const inspectPodCommand = defineCommand({
   options: {},
   schema: inspectPodSchema,
+  defaultFormat: 'json',
   run: async ({words}, {output, root}) => {
-    const [ref = ''] = words;
     const inventory = openInventory(root);
-    const {pod} = findTarget(inventory, ref);
+    const {pod} = findTarget(inventory, words[0] ?? '');
     const {status, info} = await inventory.podSandboxStatus({podSandboxId: pod.id, verbose: true});
     const {uid, gid} = pod.map;
-    const value = criJson({status, info: {...(infoOf(info) as object), map: {uid, gid}}}) as object;
-    await output.emit(value, () => JSON.stringify(value, null, 2));
+    const value = criJson({status, info: {...infoOf(info), map: {uid, gid}}}) as object;
+    await output.emit(value, () => drawFields(value, output));
     return exitCodes.ok;
   },
 });

@@ -1,17 +1,21 @@
-import {listPods} from '../../node/pod-list.ts';
+import {listPods, type PodSummary} from '../../node/pod-list.ts';
+import type {Inventory} from '../../runtime/inventory.ts';
 import {ageOf} from '../ages.ts';
 import {defineCommand} from '../command.ts';
 import {criJson} from '../cri-json.ts';
 import {exitCodes} from '../exit-codes.ts';
+import {pairs} from '../flag-words.ts';
+import {countWanted, listOptions, nameTest, shortId} from '../list-flags.ts';
 import {openInventory} from '../open-inventory.ts';
+import {podsSchema} from '../pod-schemas.ts';
 import {table} from '../render.ts';
-import {podsSchema} from '../schemas.ts';
+import {shownName} from '../target.ts';
 
 /** `subroot pods`: the pods of this node, as `crictl pods` shows them, with their ids. */
 export const podsCommand = defineCommand({
   options: {
-    quiet: {alias: 'q', type: 'boolean', describe: 'only the names'},
-    name: {type: 'string', requiresArg: true, describe: 'only pods of this name'},
+    ...listOptions,
+    quiet: {...listOptions.quiet, describe: 'only the names; with --no-trunc the whole ids'},
     namespace: {type: 'string', requiresArg: true, describe: 'only pods of this namespace'},
     state: {
       alias: 's',
@@ -20,48 +24,62 @@ export const podsCommand = defineCommand({
       requiresArg: true,
       describe: 'only pods in this state',
     },
-    'no-trunc': {type: 'boolean', describe: 'whole ids'},
   },
   schema: podsSchema,
   run: async ({flags}, {output, root}) => {
-    const pods = (await listPods(openInventory(root)))
-      .filter((pod) => flags.name === undefined || pod.name === flags.name)
-      .filter((pod) => flags.namespace === undefined || pod.namespace === flags.namespace)
-      .filter((pod) => flags.state === undefined || pod.state.toLowerCase() === flags.state);
+    const fits = nameTest('--name', flags.name);
+    const wanted = countWanted(flags);
+    const labelSelector = pairs('--label', flags.label, 'KEY=VALUE');
+    const inventory = openInventory(root);
+    const {items} = await inventory.listPodSandbox({filter: {labelSelector}});
+    const labelled = new Set(items.map(({id}) => id));
+    const pods = (await listPods(inventory))
+      .filter(({id}) => labelled.has(id))
+      .filter(({name}) => fits(name))
+      .filter(({namespace}) => flags.namespace === undefined || namespace === flags.namespace)
+      .filter(({state}) => flags.state === undefined || state.toLowerCase() === flags.state)
+      .slice(0, wanted);
+    const isWhole = flags['no-trunc'] === true;
     if (flags.quiet) {
-      if (pods.length > 0)
-        output.print(
-          pods.map(({name, namespace}) => (namespace === 'default' ? name : `${namespace}/${name}`)).join('\n'),
-        );
+      if (pods.length > 0) output.print((isWhole ? pods.map(({id}) => id) : namesOf(pods)).join('\n'));
       return exitCodes.ok;
     }
-    const items = pods.map(({id, name, namespace, uid, state, mode, createdAt, pid, block, containers}) => ({
-      id,
-      metadata: {name, namespace, uid},
-      state: state === 'Ready' ? 'SANDBOX_READY' : 'SANDBOX_NOTREADY',
-      createdAt,
-      mode,
-      pid: pid ?? null,
-      block: block ?? null,
-      containers,
-    }));
-    await output.emit(criJson({items}) as object, () => {
-      if (pods.length === 0) return 'no pods';
-      return table(
-        ['pod id', 'created', 'state', 'name', 'namespace', 'mode', 'root is', 'ids'],
-        pods.map((pod) => [
-          flags['no-trunc'] ? pod.id : pod.id.slice(0, 13),
-          ageOf(pod.createdAt),
-          pod.state,
-          pod.name,
-          pod.namespace,
-          pod.mode,
-          pod.block ? `uid ${pod.block.first}` : 'uid 0',
-          pod.block?.size ?? 'all',
-        ]),
-        {paint: output.paint, width: output.width},
-      );
-    });
+    await output.emit(criJson({items: pods.flatMap((pod) => itemOf(inventory, pod))}) as object, () =>
+      pods.length === 0
+        ? 'no pods'
+        : table(
+            ['pod id', 'created', 'state', 'name', 'namespace', 'attempt', 'mode', 'root is', 'ids'],
+            pods.map((pod) => rowOf(inventory, pod, isWhole)),
+            {paint: output.paint, width: output.width},
+          ),
+    );
     return exitCodes.ok;
   },
 });
+
+/** Words that name each pod for the other commands: its name, or its id where several sandboxes have one name. */
+function namesOf(pods: readonly PodSummary[]): string[] {
+  const names = pods.map(shownName);
+  return names.map((name, index) => (names.indexOf(name) === names.lastIndexOf(name) ? name : (pods[index]?.id ?? '')));
+}
+
+function rowOf(inventory: Inventory, pod: PodSummary, isWhole: boolean): (string | number)[] {
+  return [
+    isWhole ? pod.id : shortId(pod.id),
+    ageOf(pod.createdAt),
+    pod.state,
+    pod.name,
+    pod.namespace,
+    inventory.findSandbox(pod.id)?.config.metadata.attempt ?? 0,
+    pod.mode,
+    pod.block ? `uid ${pod.block.first}` : 'uid 0',
+    pod.block?.size ?? 'all',
+  ];
+}
+
+/** What CRI says of a pod, and beside it what subroot knows: its mode, pid, ids and containers. None when it was removed meanwhile. */
+function itemOf(inventory: Inventory, {id, mode, pid, block, containers}: PodSummary) {
+  const record = inventory.findSandbox(id);
+  if (!record) return [];
+  return [{...inventory.describeSandbox(record), mode, pid: pid ?? null, block: block ?? null, containers}];
+}
