@@ -56,7 +56,7 @@ export {startedContainers, wantsUserNamespace} from './pod.ts';
 export type {Manifests, OtherObject, ParseOptions} from './pod-spec.ts';
 // ── manifests → pods
 /** Text → pods, other objects and warnings. */
-export {parseManifests} from './pod-spec.ts';
+export {manifestsOf, parseManifests} from './pod-spec.ts';
 /** Folders for emptyDir, checks for hostPath and subPath. */
 export {claimVolumes, emptyDirPath, makeVolumes, removeVolumes} from './pod-volumes.ts';
 export type {AccountLookup, ChosenPool, GetsubidsResult, PoolSources} from './pool.ts';

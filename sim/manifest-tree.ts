@@ -180,6 +180,28 @@ function offsetOf(node: unknown): number {
   return 0;
 }
 
+/** The tree of JSON values that no text was written for: all of it stands at line 1. Errors: SUBROOT_MANIFEST_TOO_DEEP. */
+export function treeOf(value: unknown, file: string, depth = 0): Tree {
+  const at: Place = {line: 1, column: 1};
+  if (depth > MAX_DEPTH) throw subrootError('SUBROOT_MANIFEST_TOO_DEEP', {where: `${file}:1:1`, limit: MAX_DEPTH});
+  if (Array.isArray(value))
+    return {kind: 'list', at, items: value.map((item) => treeOf(item ?? null, file, depth + 1))};
+  if (typeof value === 'object' && value !== null) {
+    const set = Object.entries(value).filter(([, field]) => field !== undefined);
+    return {
+      kind: 'map',
+      at,
+      fields: new Map(set.map(([name, field]) => [name, {at, tree: treeOf(field, file, depth + 1)}])),
+    };
+  }
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return {kind: 'scalar', at, value};
+  if (typeof value === 'number') return {kind: 'scalar', at, value: Number.isFinite(value) ? value : null};
+  throw subrootError('SUBROOT_MANIFEST_SYNTAX', {
+    where: `${file}:1:1`,
+    why: `a value of type ${typeof value} has no place in a manifest`,
+  });
+}
+
 /** The tree as plain JSON values, for documents that are handed on unread. A key `__proto__` stays an ordinary key. */
 export function plainOf(tree: Tree): unknown {
   switch (tree.kind) {

@@ -4,7 +4,7 @@ import {aggregate} from './field-error.ts';
 import type {Warning} from './field-reader.ts';
 import {FieldReader, Findings, nearest} from './field-reader.ts';
 import type {Tree} from './manifest-tree.ts';
-import {parseTrees, plainOf} from './manifest-tree.ts';
+import {parseTrees, plainOf, treeOf} from './manifest-tree.ts';
 import type {Pod} from './pod.ts';
 import {readPodSpec} from './pod-fields.ts';
 import {nameErrors} from './pod-names.ts';
@@ -58,6 +58,15 @@ const companions: readonly string[] = [
  * Errors: SUBROOT_MANIFEST_TOO_BIG, _SYNTAX, _TOO_DEEP, _ALIASES, _KIND, _FIELD, _NOT_YET, SUBROOT_POD_INVALID.
  */
 export function parseManifests(text: string, options: ParseOptions): Manifests {
+  return readManifests(parseTrees(text, options.file), options);
+}
+
+/** As parseManifests, from JSON values instead of their text. */
+export function manifestsOf(value: unknown, options: ParseOptions): Manifests {
+  return readManifests([treeOf(value, options.file)], options);
+}
+
+function readManifests(trees: readonly Tree[], options: ParseOptions): Manifests {
   const findings = new Findings(options.file);
   const pods: Pod[] = [];
   const others: OtherObject[] = [];
@@ -79,7 +88,7 @@ export function parseManifests(text: string, options: ParseOptions): Manifests {
     else if (companions.includes(kind)) others.push(otherOf(tree, apiVersion, kind));
     else throw kindError(where, kind, whyNot(kind, apiVersion), kind);
   };
-  for (const tree of parseTrees(text, options.file)) visit(tree, '');
+  for (const tree of trees) visit(tree, '');
   findings.throwProblems();
   for (const pod of pods) refuseBadNames(pod);
   if (options.notYet !== 'keep' && findings.notYet.length > 0) throw notYetError(findings.notYet);

@@ -1,6 +1,6 @@
 import {randomBytes} from 'node:crypto';
 import {subrootError} from '../../native-free/errors.ts';
-import {type Pod, parseManifests} from '../../sim/index.ts';
+import {manifestsOf, type Pod} from '../../sim/index.ts';
 import type {ContainerInput, PodInput} from './node-options.ts';
 
 /** True for a pod that a manifest gave. */
@@ -42,7 +42,7 @@ export function podOf(input: PodInput): Pod {
       ),
     },
   };
-  const {pods, warnings} = parseManifests(JSON.stringify(manifest), {file: 'the pod'});
+  const {pods, warnings} = manifestsOf(manifest, {file: 'the pod'});
   const [pod] = pods;
   if (!pod) throw subrootError('SUBROOT_INTERNAL', {what: 'a pod input gave no pod'});
   const [warning] = warnings;
