@@ -1,4 +1,4 @@
-import {mkdirSync, rmSync} from 'node:fs';
+import {existsSync, mkdirSync, rmSync} from 'node:fs';
 import {join} from 'node:path';
 import type {ErrorCode} from '../../native-free/errors.ts';
 import {SubrootError, subrootError} from '../../native-free/errors.ts';
@@ -197,9 +197,10 @@ export class PodNode implements AsyncDisposable {
     const {metadata} = record.config;
     await this.stopPod(record, {gracePeriod: 0, ...options});
     await this.runtime.removePodSandbox({podSandboxId: record.id});
-    await removeVolumes(this.ledger.podDir(metadata.uid), (path) => this.removeTree(path));
-    rmSync(join(this.root, 'evidence', record.id), {recursive: true, force: true});
-    if (record.config.logDirectory) rmSync(record.config.logDirectory, {recursive: true, force: true});
+    const podDir = this.ledger.podDir(metadata.uid);
+    if (existsSync(join(podDir, 'volumes'))) await removeVolumes(podDir, (path) => this.removeTree(path));
+    for (const folder of [join(this.root, 'evidence', record.id), record.config.logDirectory ?? ''])
+      if (existsSync(folder)) rmSync(folder, {recursive: true, force: true});
     if (record.mode !== 'single') this.#release(metadata.uid);
     const fullName = `${metadata.namespace}/${metadata.name}`;
     this.runtime.store.releaseName('pod', fullName, metadata.uid);

@@ -48,6 +48,7 @@ export class Inventory {
   }
 
   findSandbox(ref: string): SandboxRecord | undefined {
+    if (isFullId(ref)) return this.store.readSandbox(ref);
     const id = uniquePrefix(ref, this.store.sandboxIds(), 'sandbox');
     return id === undefined ? undefined : this.store.readSandbox(id);
   }
@@ -120,11 +121,15 @@ export class Inventory {
   }
 
   containersOf(sandboxId: string): ContainerRecord[] {
-    return this.readableContainers().filter((record) => record.sandboxId === sandboxId);
+    return this.#readable(this.store.containerIdsOf(sandboxId)).filter((record) => record.sandboxId === sandboxId);
   }
 
   readableContainers(): ContainerRecord[] {
-    return this.store.containerIds().flatMap((id) => {
+    return this.#readable(this.store.containerIds());
+  }
+
+  #readable(ids: readonly string[]): ContainerRecord[] {
+    return ids.flatMap((id) => {
       try {
         return this.store.readContainer(id) ?? [];
       } catch {
@@ -134,6 +139,7 @@ export class Inventory {
   }
 
   findContainer(ref: string): ContainerRecord | undefined {
+    if (isFullId(ref)) return this.store.readContainer(ref);
     const id = uniquePrefix(ref, this.store.containerIds(), 'container');
     return id === undefined ? undefined : this.store.readContainer(id);
   }
@@ -212,7 +218,8 @@ export class Inventory {
 
   async listContainers(request: {filter?: ContainerFilter} = {}): Promise<{containers: Container[]}> {
     const {filter = {}} = request;
-    const containers = this.readableContainers()
+    const {podSandboxId = ''} = filter;
+    const containers = (isFullId(podSandboxId) ? this.containersOf(podSandboxId) : this.readableContainers())
       .filter((record) => !filter.id || record.id.startsWith(filter.id))
       .filter((record) => !filter.podSandboxId || record.sandboxId.startsWith(filter.podSandboxId))
       .filter((record) => matchesLabels(record.config.labels, filter.labelSelector))
@@ -303,10 +310,13 @@ function matchesLabels(
   return Object.entries(selector ?? {}).every(([key, value]) => labels?.[key] === value);
 }
 
-/** The id that a reference names: itself, or the only one it is a prefix of. */
+function isFullId(ref: string): boolean {
+  return /^[0-9a-f]{64}$/.test(ref);
+}
+
+/** The id that a reference is a prefix of, if it is the only one. */
 function uniquePrefix(ref: string, ids: readonly string[], kind: string): string | undefined {
   if (ref === '') throw subrootError('SUBROOT_CONFIG_INVALID', {field: `${kind}_id`, why: 'it is empty'});
-  if (ref.length === 64) return ids.includes(ref) ? ref : undefined;
   const matches = ids.filter((id) => id.startsWith(ref));
   if (matches.length > 1)
     throw subrootError('SUBROOT_AMBIGUOUS', {

@@ -7,7 +7,10 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmdirSync,
   rmSync,
+  type Stats,
+  statSync,
   unlinkSync,
   writeFileSync,
   writeSync,
@@ -97,6 +100,8 @@ function guarded<Result>(path: string, operation: () => Result): Result {
  */
 export class StateStore {
   readonly root: string;
+  /** Records this process wrote, with the file each was written to: any process may replace it by another. */
+  readonly #records = new Map<string, {readonly stat: Stats; readonly record: object}>();
 
   private constructor(root: string) {
     this.root = root;
@@ -144,36 +149,54 @@ export class StateStore {
   }
 
   writeContainer(record: ContainerRecord): void {
-    this.#writeRecord(this.containerFolder(record.id), record);
+    const {id, sandboxId} = record;
+    // Before the container's own folder, so that whoever removes the sandbox finds it.
+    if (!this.#records.has(this.#recordOf(this.containerFolder(id)))) markFile(join(this.sandboxFolder(sandboxId), id));
+    this.#writeRecord(this.containerFolder(id), record);
   }
 
-  #writeRecord(folder: string, record: unknown): void {
+  #writeRecord(folder: string, record: object): void {
     guarded(folder, () => {
-      const path = join(folder, 'state.json');
+      const path = this.#recordOf(folder);
       const text = `${JSON.stringify(record)}\n`;
-      try {
-        replaceFile(path, text);
-      } catch (error) {
-        if (codeOf(error) !== 'ENOENT') throw error;
-        mkdirSync(folder, {mode: 0o700});
+      if (this.#records.has(path)) replaceFile(path, text);
+      else {
+        try {
+          mkdirSync(folder, {mode: 0o700});
+        } catch (error) {
+          if (codeOf(error) !== 'EEXIST') throw error;
+        }
         replaceFile(path, text);
       }
+      const stat = statSync(path, {throwIfNoEntry: false});
+      if (stat) this.#records.set(path, {stat, record});
     });
+  }
+
+  #recordOf(folder: string): string {
+    return join(folder, 'state.json');
+  }
+
+  /** A record as it is on disk now; not read again where it is still the file that we wrote. */
+  #readRecord<Result extends object>(folder: string, required: readonly string[]): Result | undefined {
+    const path = this.#recordOf(folder);
+    const own = this.#records.get(path);
+    if (own === undefined) return readRecord<Result>(path, required);
+    const now = statSync(path, {throwIfNoEntry: false});
+    if (now && now.ino === own.stat.ino && now.mtimeMs === own.stat.mtimeMs && now.size === own.stat.size)
+      return own.record as Result;
+    this.#records.delete(path);
+    return readRecord<Result>(path, required);
   }
 
   /** The record of a sandbox, or undefined when there is none. Throws SUBROOT_STATE_CORRUPT. */
   readSandbox(id: string): SandboxRecord | undefined {
-    return readRecord<SandboxRecord>(join(this.sandboxFolder(id), 'state.json'), ['id', 'config', 'createdAt']);
+    return this.#readRecord<SandboxRecord>(this.sandboxFolder(id), ['id', 'config', 'createdAt']);
   }
 
   /** The record of a container, or undefined when there is none. Throws SUBROOT_STATE_CORRUPT. */
   readContainer(id: string): ContainerRecord | undefined {
-    return readRecord<ContainerRecord>(join(this.containerFolder(id), 'state.json'), [
-      'id',
-      'sandboxId',
-      'config',
-      'createdAt',
-    ]);
+    return this.#readRecord<ContainerRecord>(this.containerFolder(id), ['id', 'sandboxId', 'config', 'createdAt']);
   }
 
   /** True for the one caller, of all processes, that may start a container. */
@@ -198,17 +221,24 @@ export class StateStore {
     return listFolder(join(this.root, 'sandboxes'));
   }
 
+  /** Ids of the containers made in a sandbox; some may be gone. */
+  containerIdsOf(sandboxId: string): string[] {
+    return listFolder(this.sandboxFolder(sandboxId)).filter((name) => /^[0-9a-f]{64}$/.test(name));
+  }
+
   containerIds(): string[] {
     return listFolder(join(this.root, 'containers'));
   }
 
   removeSandbox(id: string): void {
     const folder = this.sandboxFolder(id);
+    this.#records.delete(this.#recordOf(folder));
     guarded(folder, () => removeFlat(folder));
   }
 
   removeContainer(id: string): void {
     const folder = this.containerFolder(id);
+    this.#records.delete(this.#recordOf(folder));
     guarded(folder, () => removeFlat(folder));
   }
 
@@ -279,6 +309,8 @@ function replaceFile(path: string, text: string): void {
 function readRecord<Record>(path: string, required: readonly string[]): Record | undefined {
   let text: string;
   try {
+    // Most that are asked for in vain are not there, and an exception costs ten times as much.
+    if (statSync(path, {throwIfNoEntry: false}) === undefined) return undefined;
     text = readFileSync(path, 'utf8');
   } catch (error) {
     const errno = codeOf(error);
@@ -323,5 +355,18 @@ function removeFlat(folder: string): void {
       if (codeOf(error) !== 'ENOENT') rmSync(join(folder, name), {recursive: true, force: true});
     }
   }
-  rmSync(folder, {recursive: true, force: true});
+  try {
+    rmdirSync(folder);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') rmSync(folder, {recursive: true, force: true});
+  }
+}
+
+/** An empty file whose name is the message. Where its folder is gone, nobody asks. */
+function markFile(path: string): void {
+  try {
+    closeSync(openSync(path, 'w', 0o600));
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+  }
 }
