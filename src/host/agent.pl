@@ -11,7 +11,7 @@ use strict;
 use warnings;
 no warnings 'portable';    # capability masks have more than 32 bits
 
-our ($arch, %NR, %reader, %writer, %on_drain, $read_set, $write_set, %task, %by_pid, $events, %on_signal, %reaped);
+our ($arch, %NR, %reader, %writer, %on_drain, $read_set, $write_set, %task, %by_pid, $events, %on_signal, %reaped, $idle);
 our ($ENOENT, $EAGAIN, $EINTR, $ESRCH, $EACCES, $ENOTDIR, $CHUNK, $CLIENT_LIMIT);
 (my $mode, $arch, my @rest) = @ARGV;
 my ($here) = $0 =~ m{^(.*)/} or die "call me by my path\n";
@@ -94,19 +94,15 @@ sub receive_fd {
 
 sub decode { my ($word) = @_; return '' if $word eq '%'; $word =~ s/%([0-9A-F]{2})/chr hex $1/ge; return $word }
 sub encode { my ($text) = @_; return '%' if $text eq ''; $text =~ s/([^A-Za-z0-9_.\/:=,+@-])/sprintf '%%%02X', ord $1/ge; return $text }
-# Words up to the first bare ";" and then the steps between the others.
-sub parse_request {
-  my ($line) = @_;
-  my @parts = ([]);
-  for my $word (split / /, $line) { if ($word eq ';') { push @parts, [] } else { push @{$parts[-1]}, decode($word) } }
-  my $head = shift @parts;
-  return ($head, \@parts);
-}
+sub words { return map { index($_, '%') < 0 ? $_ : decode($_) } split / /, $_[0] }
+# Words up to the first bare ";", and the text of the steps between the others: whoever runs them reads them.
+sub parse_request { my ($head, $steps) = split / ; /, $_[0], 2; return ([words($head)], $steps // '') }
+sub parse_steps { return [split / ; /, $_[0]] }
 sub options { my %o; for (@_) { my ($k, $v) = split /=/, $_, 2; $o{$k} = $v } return \%o }
 
 # ── steps ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-my %held;    # KEY → file handle of a prepared user namespace, in the resident agent
+my %held;    # KEY → file handle of a user namespace that mounts are shifted by, in the process that runs the plan
 my %tree;    # KEY → descriptor of a detached mount, in the process that runs the plan
 
 sub write_once { my ($path, $text) = @_; open my $fh, '>', $path or check(0); my $n = syswrite $fh, $text; check(defined $n); close $fh }
@@ -114,7 +110,17 @@ sub mode_of { return oct $_[0] }
 
 my %STEP = (
   # namespaces and identity
-  joinheld => sub { my ($task, $type, $key) = @_; my $fh = $held{$key} or die {errno => 9, text => "no prepared namespace $key"}; must('setns', fileno $fh, $NS{$type}) },
+  # A user namespace made as the pod's own base id, so that per-user budgets (inotify, namespaces, keys) are the pod's own:
+  # "map" → the agent writes both maps, one write each → "go".
+  newuserns => sub {
+    my ($task, $uid, $gid, $groups, @maps) = @_;
+    creds($uid, $gid, $groups);
+    must('unshare', $NS{user});
+    syswrite $task->{status}, join(' ', 'map', map { encode($_) } @maps) . "\n";
+    sysread $task->{orders}, my $answer, 4096;
+    my ($word, $errno, $text) = split / /, $answer // '', 3;
+    die {errno => $errno // 0, text => $text // 'the agent is gone'} unless ($word // '') eq "go\n";
+  },
   enterpid => sub { my ($task) = @_; must('setns', $task->{pidfd}, $NS{pid}) },
   join => sub { my ($task, $types) = @_; must('setns', $task->{pidfd}, flags($types, \%NS)) },
   unshare => sub { my ($task, $types) = @_; must('unshare', flags($types, \%NS)) },
@@ -249,17 +255,17 @@ sub replace {
   check(0);
 }
 
-# Runs the steps in this process; never returns. `$fork` makes the rest of the plan run in a child (a new pid namespace takes
-# effect only there); with CLONE_PARENT the child is the supervisor's, and this process is no more.
+# Runs the steps in this process; returns only from a plan without `exec`, which is the first part of a longer one. `fork` makes the
+# rest run in a child (a new pid namespace takes effect only there); with CLONE_PARENT it is the supervisor's, and this process is no more.
 sub run_steps {
   my ($task, $steps, $status) = @_;
-  my $index = @$steps && $steps->[0][0] eq 'enterpid' ? -3 : -1;    # the agent's own two steps are not the plan's
+  my $index = @$steps && $steps->[0] eq 'enterpid' ? -3 : -1;    # the agent's own two steps are not the plan's
   my $proc = sys('openat', -100, '/proc', 0x280000) // -1;    # O_PATH | O_CLOEXEC
   my %env;
   my $ok = eval {
     for my $step (@$steps) {
       $index++;
-      my ($name, @words) = @$step;
+      my ($name, @words) = words($step);
       if ($name eq 'fork') {
         my $child = must('clone', 0x8000 + 17);
         quit(0) if $child;
@@ -278,11 +284,14 @@ sub run_steps {
     }
     1;
   };
+  return if $ok;
   my $error = ref $@ ? $@ : {errno => 0, text => "$@"};
   syswrite $status, "fail $index $error->{errno} " . encode(substr $error->{text}, 0, 2000) . "\n";
   quit(125);
 }
 # ── supervising one program ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+my $starting = 0;    # tasks whose plan is not done yet
 
 my ($own_pidns, $returns);
 sub may_return {
@@ -324,9 +333,6 @@ sub launch {
       push @closing, $r;
     }
   }
-  if ($option->{log}) { open $t->{log}, '>>', $option->{log} or check(0); chmod 0640, $option->{log} }
-  if ($option->{socket}) { listen_for_clients($t) }
-
   # Only a child is born into another pid namespace. Root of the machine goes there and back for the moment of the fork; root of an
   # outer namespace cannot come back, so its child goes and forks once more.
   my $borrow = $t->{pidfd} && may_return();
@@ -353,18 +359,106 @@ sub launch {
       for my $n (0 .. 2) { sys('dup3', fileno $null, $n, 0) unless $taken{$n} }
     }
     sys('dup3', fileno $_->[1], $_->[0], 0) for @ends;
-    unshift @$steps, ['enterpid'], ['fork'] if $t->{pidfd} && !$borrow;
+    unshift @$steps, 'enterpid', 'fork' if $t->{pidfd} && !$borrow;
     # A handle that stays open here would keep another program's stream or the requests alive until the exec.
     run_steps($t, $steps, $status_w);
   }
   close $_ for @closing;
   fd_close(delete $t->{pidfd}) if $t->{pidfd};
   delete $t->{child_socket};
+  # While the child is on its way:
+  my $ok = eval {
+    if ($option->{log}) { open $t->{log}, '>>', $option->{log} or check(0); chmod 0640, $option->{log} }
+    listen_for_clients($t) if $option->{socket};
+    1;
+  };
+  if (!$ok) { my $error = $@; kill 'KILL', $pid; close $status_r; die $error }
+  return adopt($t, $pid, $status_r);
+}
+sub adopt {
+  my ($t, $pid, $status) = @_;
+  $task{$t->{id}} = $t;
   $by_pid{$pid} = $t;
   $t->{first} = $pid;
   $t->{lines} = '';
-  watch($status_r, sub { read_status($t, @_) });
+  $starting++;
+  watch($status, sub { read_status($t, @_) });
   return $t;
+}
+
+# A worker is a fork of us that waits for the plan of a sandbox's holder. One is made ahead when nothing else is to be done, since
+# a fork and the page faults after it cost as much as all namespaces together; one that has run the first part of its plan, up to
+# its mapped user namespace, is a prepared range.
+my $spare;
+my %parked;    # id of the request that began its plan → worker
+sub make_worker {
+  pipe(my $status_r, my $status_w) or check(0);
+  pipe(my $orders_r, my $orders_w) or check(0);
+  my $pid = fork;
+  check(defined $pid);
+  if (!$pid) {
+    # Copies of our descriptors would keep programs' streams open for as long as we wait.
+    my $after = 3;
+    for my $fd (sort { $a <=> $b } fileno $status_w, fileno $orders_r) { sys('close_range', $after, $fd - 1, 0) if $fd > $after; $after = $fd + 1 }
+    sys('close_range', $after, 0xffffffff, 0);
+    open my $null, '+<', '/dev/null';
+    sys('dup3', fileno $null, $_, 0) for 0 .. 2;
+    work($orders_r, $status_w);
+  }
+  close $status_w;
+  close $orders_r;
+  return {pid => $pid, status => $status_r, orders => $orders_w};
+}
+sub work {
+  my ($orders, $status) = @_;
+  my $task = {orders => $orders, status => $status};
+  my $input = '';
+  while (sysread $orders, $input, $CHUNK, length $input) {
+    next unless $input =~ s/\n\z//;
+    plain_signals();
+    run_steps($task, parse_steps($input), $status);
+    $SIG{INT} = $SIG{HUP} = 'IGNORE';
+    syswrite $status, "parked\n";
+    $input = '';
+  }
+  quit(0);
+}
+sub make_spare { return if $starting; $idle = undef; $spare ||= eval { make_worker() } }
+# Has a worker run the next part of a plan. Options: key=KEY of a parked one.
+sub start_holder {
+  my ($id, $option, $steps) = @_;
+  my $key = $option->{key};
+  my $worker = defined $key ? delete $parked{$key} : $spare;
+  die {errno => 9, text => "nothing is prepared as $key"} if defined $key && !$worker;
+  if (!defined $key) { $spare = undef; $idle = \&make_spare }
+  $worker ||= make_worker();
+  my $t = {id => $id, option => $option, streams => {}, partial => {}, clients => {}, worker => $worker};
+  adopt($t, $worker->{pid}, $worker->{status});
+  write_all($worker->{orders}, "$steps\n");
+  return $t;
+}
+sub write_maps {
+  my ($t, @maps) = @_;
+  my $pid = $t->{first};
+  my $ok = eval {
+    for my $kind ('uid_map', 'gid_map') {
+      my $map = shift @maps;
+      eval { write_once("/proc/$pid/$kind", decode($map)); 1 } or die {errno => $@->{errno}, text => "$kind: $@->{text}"};
+    }
+    1;
+  };
+  syswrite $t->{worker}{orders}, $ok ? "go\n" : "no $@->{errno} $@->{text}";
+}
+# The first part of a plan is done: the worker keeps what it has made until the rest comes.
+sub park {
+  my ($t, $fh) = @_;
+  unwatch($fh);
+  delete $task{$t->{id}};
+  delete $by_pid{$t->{first}};
+  $parked{$t->{id}} = $t->{worker};
+  $starting--;
+  $t->{on_end}->() if $t->{on_end};
+  event($t->{id}, 'parked');
 }
 
 sub read_status {
@@ -380,11 +474,17 @@ sub read_status {
         if ($t->{pid} == $t->{first}) { $t->{status} = $t->{first_status} }
         elsif (my $early = delete $reaped{$t->{pid}}) { $t->{status} = $early->[0] }
         event($t->{id}, 'pid', $t->{pid}, start_time($t->{pid}), $$, start_time($$));
+      } elsif ($word eq 'map') {
+        write_maps($t, @words);
+      } elsif ($word eq 'parked') {
+        return park($t, $fh);
       } elsif ($word eq 'fail') { $t->{failed} = 1; event($t->{id}, 'fail', @words); $t->{on_fail}->(@words) if $t->{on_fail} }
     }
     return;
   }
   forget($fh);
+  delete $t->{worker};
+  $starting--;
   if ($t->{failed} || !$t->{pid}) {
     event($t->{id}, 'fail', -1, 0, encode('the process died before it reported')) unless $t->{failed};
     $t->{failed} = 1;
@@ -414,39 +514,6 @@ sub take_terminal {
 my %bound;    # id → 1: killed with us
 my %leftovers;    # path → 1: removed with us
 
-# A mapped user namespace, created as the pod's own base id so that per-user budgets are the pod's own, and held open.
-sub make_userns {
-  my ($key, $uid, $gid, $groups, $uid_map, $gid_map) = @_;
-  pipe(my $up_r, my $up_w) or check(0);
-  pipe(my $go_r, my $go_w) or check(0);
-  my $pid = fork;
-  check(defined $pid);
-  if (!$pid) {
-    close $go_w;
-    my $ok = eval { creds($uid, $gid, $groups); must('unshare', $NS{user}); 1 };
-    syswrite $up_w, $ok ? 'up' : 'no ' . (ref $@ ? "$@->{errno} $@->{text}" : "0 $@");
-    sysread $go_r, my $ignored, 1;
-    quit(0);
-  }
-  close $up_w;
-  my $said = '';
-  sysread $up_r, $said, 4096;
-  my $done = eval {
-    if ($said =~ /^no (\d+) (.*)$/s) { die {errno => $1, text => $2, step => 'unshare'} }
-    die {errno => 0, text => 'the process died before it reported', step => 'unshare'} unless $said eq 'up';
-    for (['uid_map', $uid_map], ['gid_map', $gid_map]) {
-      eval { write_once("/proc/$pid/$_->[0]", $_->[1]); 1 } or die {%{$@}, step => $_->[0]};
-    }
-    open $held{$key}, '<', "/proc/$pid/ns/user" or die {errno => $! + 0, text => "$!", step => 'open'};
-    1;
-  };
-  my $error = $@;
-  kill 'KILL', $pid;
-  waitpid $pid, 0;
-  die $error unless $done;
-  return (stat $held{$key})[1];
-}
-
 # The descendants of a process and all of the session that it leads, in one pid namespace. Only who left both is missed.
 sub family_of {
   my ($leader, $pidns) = @_;
@@ -471,14 +538,12 @@ sub remove_tree {
 }
 
 my %VERB = (
-  userns => sub { my ($id, $steps, @words) = @_; my $inode = make_userns(@words); event($id, 'ok', $inode) },
-  drop => sub { my ($id, $steps, $key) = @_; my $fh = delete $held{$key}; close $fh if $fh; event($id, 'ok') },
   start => sub {
     my ($id, $steps, @words) = @_;
     my $option = options(@words);
-    if ($option->{detached}) { detach($id, $option, $steps); return }
-    $bound{$id} = 1;
-    my $t = eval { launch($id, $option, $steps) } or do {
+    if ($option->{detached} && !$option->{holder}) { detach($id, $option, parse_steps($steps)); return }
+    $bound{$id} = 1 unless $option->{detached};
+    my $t = eval { $option->{holder} ? start_holder($id, $option, $steps) : launch($id, $option, parse_steps($steps)) } or do {
       my $error = $@;
       delete $bound{$id};
       end_task($task{$id}) if $task{$id};
@@ -516,7 +581,7 @@ my %VERB = (
     kill_all(sub { family_of($pid, $pidns) });
     event($id, 'ok');
   },
-  local => sub { my ($id, $steps) = @_; my $i = 0; for (@$steps) { my ($name, @words) = @$_; eval { $STEP{$name}->({}, @words); 1 } or die {%{$@}, step => $i}; $i++ } event($id, 'ok') },
+  local => sub { my ($id, $steps) = @_; my $i = 0; for (@{parse_steps($steps)}) { my ($name, @words) = words($_); eval { $STEP{$name}->({}, @words); 1 } or die {%{$@}, step => $i}; $i++ } event($id, 'ok') },
   fifos => sub {
     my ($id, $steps, @paths) = @_;
     for my $path (@paths) { my $p = $path; must('mknodat', -100, $p, 0010600, 0) }
@@ -524,8 +589,8 @@ my %VERB = (
   },
   chown => sub { my ($id, $steps, $uid, $gid, @paths) = @_; check(chown $uid, $gid, $_) for @paths; event($id, 'ok') },
   remove => sub { my ($id, $steps, @paths) = @_; remove_tree($_) for @paths; event($id, 'ok') },
-  leftover => sub { my ($id, $steps, @paths) = @_; $leftovers{$_} = 1 for @paths; event($id, 'ok') },
-  keep => sub { my ($id, $steps, @paths) = @_; delete $leftovers{$_} for @paths; event($id, 'ok') },
+  leftover => sub { my ($id, $steps, @paths) = @_; $leftovers{$_} = 1 for @paths },    # these two are told, not asked
+  keep => sub { my ($id, $steps, @paths) = @_; delete $leftovers{$_} for @paths },
   ping => sub { my ($id) = @_; event($id, 'ok', $$, start_time($$)) },
 );
 
@@ -552,20 +617,18 @@ sub detach {
   forget(\*STDIN);
   for my $fd (keys %reader) { forget($reader{$fd}[0]) }
   %task = %by_pid = %bound = %leftovers = ();
+  for my $worker ($spare // (), values %parked) { close $worker->{orders} }
+  ($spare, $idle, %parked) = ();
   eval { watch_signals(); launch($id, $option, $steps); 1 } or do {
     my $error = ref $@ ? $@ : {errno => 0, text => "$@"};
     event($id, 'fail', -1, $error->{errno}, encode(substr $error->{text}, 0, 2000));
     quit(125);
   };
-  close $_ for values %held;
-  %held = ();
   my $t = $task{$id};
   $t->{on_ready} = sub {
     open STDOUT, '>', '/dev/null';
     open STDERR, '>', '/dev/null';
     $events = undef;
-    # A program without streams to pump needs no supervisor: a sandbox's holder is found by its pid.
-    quit(0) if $option->{unsupervised};
     supervise_alone($t) unless defined $t->{status};
   };
   loop(sub { !%task && !%writer });
@@ -603,9 +666,11 @@ sub serve {
     while ((my $end = index $input, "\n") >= 0) { my $line = substr $input, 0, $end; substr $input, 0, $end + 1, ''; answer($line) }
   });
   event('agent', 'up', $$, start_time($$));
+  $idle = \&make_spare;
   loop(sub { $ended });
   $events = undef;
   my %left = map { ($_->{pid} || $_->{first}) => 1 } grep { $bound{$_->{id}} } values %task;
+  $left{$_->{pid}} = 1 for $spare // (), values %parked;
   kill 'KILL', keys %left;
   # In any order: a pod's pid 1 is gone only when all that ran below it has been waited for.
   while (%left) { my $pid = waitpid -1, 0; last if $pid < 0; delete $left{$pid} }
@@ -664,7 +729,8 @@ sub once {
   open my $fh, '<', $file or die "subroot agent: cannot read $file: $!\n";
   chomp(my $line = <$fh> // '');
   close $fh;
-  my ($head, $steps) = parse_request($line);
+  my ($head, $text) = parse_request($line);
+  my $steps = parse_steps($text);
   my ($id, $verb, @words) = @$head;
   my $option = options(@words);
   # With a terminal the file stays until the program runs or was refused, so that whoever types for us can wait for that.
@@ -687,7 +753,7 @@ sub once {
     $SIG{PIPE} = 'IGNORE';
     $option->{inherit} = 1 unless $option->{tty};
     ($option->{rows}, $option->{columns}) = get_window(\*STDIN) if $option->{tty};
-    for (@$steps) { @$_[3, 4] = ($option->{rows}, $option->{columns}) if $_->[0] eq 'terminal' }
+    for (@$steps) { s/^(terminal \S+ \S+) \S+ \S+/$1 $option->{rows} $option->{columns}/ if $option->{tty} }
     $t = launch($id, $option, $steps);
     1;
   };

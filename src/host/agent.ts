@@ -86,6 +86,7 @@ export class Agent {
   readonly #child: ChildProcess;
   readonly #pending = new Map<string, Pending>();
   #buffer = '';
+  #told = '';
   #next = 0;
   #stderr = '';
   #ended = false;
@@ -187,8 +188,24 @@ export class Agent {
       return id;
     }
     this.#pending.set(id, {onEvent});
-    this.#child.stdin?.write(encodeRequest([id, ...words], steps));
+    this.#flush(encodeRequest([id, ...words], steps));
     return id;
+  }
+
+  /**
+   * Tells the agent what it need not answer. It travels with the next request, or at the end of this turn of the event loop: every
+   * write wakes the agent, which costs a tenth of a millisecond.
+   */
+  tell(verb: 'leftover' | 'keep', words: readonly string[]): void {
+    if (this.#ended) return;
+    if (this.#told === '') setImmediate(() => this.#flush(''));
+    this.#told += encodeRequest(['-', verb, ...words], []);
+  }
+
+  #flush(request: string): void {
+    const text = this.#told + request;
+    this.#told = '';
+    if (text !== '' && !this.#ended) this.#child.stdin?.write(text);
   }
 
   /** Runs one verb and answers its words. Throws AgentFailure. */
@@ -258,6 +275,22 @@ export class Agent {
     });
   }
 
+  /**
+   * Has a process run the first part of a plan and wait with what it has made; `launch` with `key` gives it the rest.
+   * It ends with its agent. Throws AgentFailure with the index of the step that failed.
+   */
+  park(steps: readonly Step[]): Promise<string> {
+    return new Promise((resolve, reject) => {
+      this.#expect(1);
+      const id = this.#send(['start', 'holder=1'], steps, (event, words) => {
+        this.#expect(-1);
+        this.#pending.delete(id);
+        if (event === 'parked') resolve(id);
+        else reject(event === 'fail' ? failureOf(words) : this.#gone());
+      });
+    });
+  }
+
   /** Waits for something of a running program; our process does not end meanwhile. */
   async await<Result>(promise: Promise<Result>): Promise<Result> {
     this.#expect(1);
@@ -272,6 +305,7 @@ export class Agent {
   async close(): Promise<void> {
     if (!this.#ended) {
       this.#expect(1);
+      this.#flush('');
       this.#child.stdin?.end();
     }
     await this.closed;

@@ -3,7 +3,7 @@
  * A plan is data: `--dry-run` prints it, tests compare it, the agent executes it. The names are those of the man pages.
  */
 export type Step =
-  | readonly ['joinheld', namespace: string, key: string]
+  | readonly ['newuserns', uid: string, gid: string, groups: string, uidMap: string, gidMap: string]
   | readonly ['join', namespaces: string]
   | readonly ['unshare', namespaces: string]
   | readonly ['openuserns', key: string, pid: string]

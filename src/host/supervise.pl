@@ -130,11 +130,13 @@ sub reap {
     elsif ($t->{pid} == $pid) { finish($t, $status) }
   }
 }
+our $idle;    # what to do after 5 ms of nothing, if anything
 sub loop {
   my ($until) = @_;
   until ($until->()) {
     my ($r, $w) = ($read_set, $write_set);
-    my $n = select $r, $w, undef, undef;
+    my $n = select $r, $w, undef, $idle ? 0.005 : undef;
+    $idle->() if $n == 0;
     next if $n <= 0;
     for my $fd (keys %writer) { flush_to($fd) if vec $w, $fd, 1 }
     for my $fd (keys %reader) { next unless vec $r, $fd, 1; my $entry = $reader{$fd} or next; $entry->[1]->($entry->[0]) }

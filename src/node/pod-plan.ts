@@ -17,6 +17,7 @@ import {
 } from '../../sim/index.ts';
 import {agentScript} from '../host/agent.ts';
 import type {Step} from '../host/step.ts';
+import {mappingsOf} from '../runtime/mappings.ts';
 import {Planner} from '../runtime/planner.ts';
 import type {SandboxRecord} from '../runtime/state-store.ts';
 import {stateRoot} from '../state-root.ts';
@@ -125,12 +126,13 @@ export async function planPod(input: PodInput | Pod, options: NodeOptions = {}):
       {
         what: 'sandbox: the process that keeps the namespaces',
         argv,
-        steps: planner.sandbox({
-          usernsKey: block && 'pod',
-          hostname: config.hostname || pod.metadata.name,
-          groups: setup.groups,
-          bound: options.lifetime !== 'detached',
-        }),
+        steps: [
+          ...planner.userns({mappings: mappingsOf(config), groups: setup.groups}),
+          ...planner.sandbox({
+            hostname: config.hostname || pod.metadata.name,
+            bound: options.lifetime !== 'detached',
+          }),
+        ],
       },
       ...pod.spec.containers.map((container) => {
         const containerConfig = containerConfigOf(pod, container, block, {

@@ -28,13 +28,9 @@ export class FifoPool {
   #make(count: number): Promise<void> {
     const folders = Array.from({length: count}, () => join(this.#root, `${process.pid}-${this.#next++}`));
     for (const folder of folders) mkdirSync(folder, {mode: 0o700});
-    return Promise.all([
-      this.#agent.request('leftover', folders),
-      this.#agent.request(
-        'fifos',
-        folders.flatMap((folder) => [`${folder}/out`, `${folder}/err`]),
-      ),
-    ]).then(() => {
+    this.#agent.tell('leftover', folders);
+    const paths = folders.flatMap((folder) => [`${folder}/out`, `${folder}/err`]);
+    return this.#agent.request('fifos', paths).then(() => {
       this.#ready.push(...folders);
     });
   }
@@ -109,7 +105,7 @@ function openStreams(folder: string, limit: number, agent: Agent): ProgramStream
       out.socket.destroy();
       err.socket.destroy();
       removeFifos(folder);
-      agent.request('keep', [folder]).catch(() => {});
+      agent.tell('keep', [folder]);
     },
   };
 }

@@ -5,9 +5,9 @@ import {subrootError} from '../../native-free/errors.ts';
 import type {Step} from '../host/step.ts';
 import {type PlannedMount, planContainer, type RootSource} from './container-plan.ts';
 import {builtinEtc, hostsFile, resolvFile} from './etc-files.ts';
-import {mappingsOf} from './mappings.ts';
+import {mappingsOf, type PodMappings} from './mappings.ts';
 import {hostnameOf, programOf} from './program.ts';
-import {planSandbox} from './sandbox-plan.ts';
+import {planSandbox, planUserns} from './sandbox-plan.ts';
 import type {SandboxRecord} from './state-store.ts';
 import {readAlternatives, readUserland, type UserlandEntry} from './userland.ts';
 
@@ -42,13 +42,13 @@ export class Planner {
     this.alternatives = links.length === 0 ? undefined : {folder: join(root, 'alternatives'), links};
   }
 
-  /** The holder's plan. `usernsKey` is the agent's key of the mapped namespace; undefined shares the node's. */
-  sandbox(input: {
-    readonly usernsKey: string | undefined;
-    readonly hostname: string;
-    readonly groups: '' | '-';
-    readonly bound: boolean;
-  }): Step[] {
+  /** The part of a sandbox's plan that can run ahead of its pod: its mapped user namespace; without mappings it shares the node's. */
+  userns(input: {readonly mappings: PodMappings | undefined; readonly groups: '' | '-'}): Step[] {
+    return planUserns({userland: this.#userland, ...input});
+  }
+
+  /** The rest of a sandbox's plan. */
+  sandbox(input: {readonly hostname: string; readonly bound: boolean}): Step[] {
     return planSandbox({userland: this.#userland, ...input});
   }
 

@@ -1,5 +1,5 @@
 import {randomBytes} from 'node:crypto';
-import {existsSync, mkdirSync, readFileSync, rmSync} from 'node:fs';
+import {existsSync, mkdirSync, rmSync} from 'node:fs';
 import {dirname, join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import type {
@@ -61,8 +61,10 @@ export class Runtime implements StreamingRuntimeService {
   readonly agent: Agent;
   readonly lifetime: 'bound' | 'detached';
   readonly #self: ProcessIdentity;
+  /** Mapping → what the agent keeps under it: a process in the mapped namespace that waits for the rest of its plan. */
   readonly #prepared = new Map<string, string>();
   readonly #warm = new Map<string, {holder: Launched}>();
+  readonly #holders = new Map<string, Launched>();
   readonly #live = new Map<string, LiveContainer>();
   readonly #fifos: FifoPool;
   #alternatives: Promise<void> | undefined;
@@ -87,63 +89,39 @@ export class Runtime implements StreamingRuntimeService {
 
   /** Makes the mapped user namespace of a block ahead of its pod, so that the pod's start needs no handshake. */
   async prepareUserns(uids: IDMapping, gids: IDMapping): Promise<void> {
-    const text = this.#mapKey(uids, gids);
-    if (!this.#prepared.has(text)) this.#prepared.set(text, await this.#makeUserns(uids, gids));
+    const text = this.#mapKey({uids, gids});
+    if (this.#prepared.has(text)) return;
+    const steps = this.#usernsSteps({uids, gids});
+    try {
+      this.#prepared.set(text, await this.agent.park(steps));
+    } catch (error) {
+      throw error instanceof AgentFailure ? explainStep(error, steps, 'prepare a user namespace') : error;
+    }
   }
 
   /** Makes a whole sandbox ahead of its pod; runPodSandbox with the same mapping then only names it. */
   async prepareSandbox(uids: IDMapping, gids: IDMapping): Promise<void> {
-    const key = await this.#makeUserns(uids, gids);
-    const steps = this.#sandboxSteps(key, 'localhost');
+    const steps = [...this.#usernsSteps({uids, gids}), ...this.#sandboxSteps('localhost')];
     const holder = await this.#launch(this.#holderOptions(), steps, 'prepare a sandbox', 'exec');
-    await this.agent.request('drop', [key]);
-    this.#warm.set(this.#mapKey(uids, gids), {holder});
+    this.#warm.set(this.#mapKey({uids, gids}), {holder});
   }
 
-  #mapKey(uids: IDMapping, gids: IDMapping): string {
+  #mapKey({uids, gids}: PodMappings): string {
     return `${mappingText([uids])};${mappingText([gids])}`;
-  }
-
-  /**
-   * The kernel object behind a mapping: a namespace made by a process that has become the pod's own base id, so that its budgets
-   * (inotify, namespaces, keys) are its own. Source: kernel/ucount.c, kubernetes-userns facts §9.3.
-   */
-  async #makeUserns(uids: IDMapping, gids: IDMapping): Promise<string> {
-    const key = `k${this.#nextKey++}`;
-    try {
-      await this.agent.request('userns', [
-        key,
-        String(uids.hostId),
-        String(gids.hostId),
-        this.setup.groups,
-        mappingText([uids]),
-        mappingText([gids]),
-      ]);
-    } catch (error) {
-      if (!(error instanceof AgentFailure)) throw error;
-      if (error.errno === 'ENOSPC')
-        throw subrootError(
-          'SUBROOT_USERNS_LIMIT',
-          {limit: readSysctl('user/max_user_namespaces'), errno: error.errno},
-          error,
-        );
-      throw subrootError(
-        'SUBROOT_IDMAP_REFUSED',
-        {map: mappingText([uids]), file: 'uid_map, gid_map', errno: `${error.errno}, ${error.text}`},
-        error,
-      );
-    }
-    return key;
   }
 
   // ── sandboxes
 
-  #sandboxSteps(usernsKey: string | undefined, hostname: string): Step[] {
-    return this.planner.sandbox({usernsKey, hostname, groups: this.setup.groups, bound: this.lifetime === 'bound'});
+  #usernsSteps(mappings: PodMappings | undefined): Step[] {
+    return this.planner.userns({mappings, groups: this.setup.groups});
+  }
+
+  #sandboxSteps(hostname: string): Step[] {
+    return this.planner.sandbox({hostname, bound: this.lifetime === 'bound'});
   }
 
   #holderOptions(): Record<string, string> {
-    return this.lifetime === 'bound' ? {} : {detached: '1', unsupervised: '1'};
+    return {holder: '1', ...(this.lifetime === 'bound' ? {} : {detached: '1'})};
   }
 
   async #launch(
@@ -211,6 +189,7 @@ export class Runtime implements StreamingRuntimeService {
       holder = await this.#startHolder(mappings, hostname, metadata.name);
       this.store.writeSandbox({...record, holder: {pid: holder.pid, startTime: holder.startTime}});
       throwIfAborted(options.signal, `starting sandbox ${metadata.name}`);
+      if (this.lifetime === 'bound') this.#holders.set(id, holder);
       return {podSandboxId: id};
     } catch (error) {
       if (holder) await this.#kill(holder, 9);
@@ -222,42 +201,34 @@ export class Runtime implements StreamingRuntimeService {
   }
 
   async #startHolder(mappings: PodMappings | undefined, hostname: string, name: string): Promise<Launched> {
-    if (mappings === undefined)
-      return await this.#launch(
-        this.#holderOptions(),
-        this.#sandboxSteps(undefined, hostname),
-        `start sandbox ${name}`,
-        'pid',
-      );
-    const text = this.#mapKey(mappings.uids, mappings.gids);
-    const warm = this.#warm.get(text);
-    if (warm) {
+    const text = mappings && this.#mapKey(mappings);
+    const warm = text === undefined ? undefined : this.#warm.get(text);
+    if (text !== undefined && warm) {
       this.#warm.delete(text);
       await this.agent.request('hostname', [String(warm.holder.pid), warm.holder.startTime, hostname]);
       return warm.holder;
     }
-    const key = this.#prepared.get(text) ?? (await this.#makeUserns(mappings.uids, mappings.gids));
-    this.#prepared.delete(text);
-    try {
-      return await this.#launch(
-        this.#holderOptions(),
-        this.#sandboxSteps(key, hostname),
-        `start sandbox ${name}`,
-        'pid',
-      );
-    } finally {
-      this.agent.request('drop', [key]).catch(() => {});
-    }
+    const key = text === undefined ? undefined : this.#prepared.get(text);
+    if (text !== undefined) this.#prepared.delete(text);
+    const steps = this.#sandboxSteps(hostname);
+    return key === undefined
+      ? await this.#launch(
+          this.#holderOptions(),
+          [...this.#usernsSteps(mappings), ...steps],
+          `start sandbox ${name}`,
+          'pid',
+        )
+      : await this.#launch({...this.#holderOptions(), key}, steps, `start sandbox ${name}`, 'pid');
   }
 
   /** Paths that the agent removes if we are killed: a bound pod leaves no file behind either. */
   trace(...paths: string[]): void {
-    if (this.lifetime === 'bound') this.agent.request('leftover', paths).catch(() => {});
+    if (this.lifetime === 'bound') this.agent.tell('leftover', paths);
   }
 
   /** Paths that are gone, or somebody else's from now on. */
   untrace(...paths: string[]): void {
-    if (this.lifetime === 'bound') this.agent.request('keep', paths).catch(() => {});
+    if (this.lifetime === 'bound') this.agent.tell('keep', paths);
   }
 
   /** Takes a name for a record that is written already, so that a name without a record is a dead process's, and free. */
@@ -279,7 +250,7 @@ export class Runtime implements StreamingRuntimeService {
     if (!record) return;
     throwIfAborted(options.signal, `stopping sandbox ${record.config.metadata.name}`);
     if (record.holder && record.bootId === bootId() && record.stopped !== true) {
-      await this.#kill(record.holder, 9);
+      await this.#kill(record.holder, 9, this.#holders.get(record.id)?.exited);
       // Every container's init is in a pid namespace below the holder's: the kernel has killed them with it.
       const running = this.inventory
         .containersOf(record.id)
@@ -295,6 +266,7 @@ export class Runtime implements StreamingRuntimeService {
     await this.stopPodSandbox({podSandboxId: record.id}, options);
     for (const container of this.inventory.containersOf(record.id)) this.#forgetContainer(container);
     const key = sandboxKey(record.config);
+    this.#holders.delete(record.id);
     this.store.removeSandbox(record.id);
     this.store.releaseName('sandbox', key, record.id);
     this.untrace(this.store.namePath('sandbox', key), this.store.sandboxFolder(record.id));
@@ -453,7 +425,8 @@ export class Runtime implements StreamingRuntimeService {
     }
   }
 
-  async #kill(target: ProcessIdentity, signal: number): Promise<void> {
+  /** Sends a signal to exactly that process; after SIGKILL waits until it is gone, by its agent's word where that is its parent. */
+  async #kill(target: ProcessIdentity, signal: number, exited?: Promise<unknown>): Promise<void> {
     // An agent in another outer namespace than the pod's may not signal it; the owner of both, which we are, may.
     if (this.setup.mode !== 'host') {
       if (isProcessAlive(target)) process.kill(target.pid, signal);
@@ -465,6 +438,7 @@ export class Runtime implements StreamingRuntimeService {
         return;
       }
     if (signal !== 9) return;
+    if (exited) await this.agent.await(exited);
     for (let delay = 0; isProcessAlive(target); delay = Math.min(delay + 1, 10)) await sleep(delay);
   }
 
@@ -625,14 +599,6 @@ function requireStreams({tty, stdin, stdout, stderr}: StreamRequest): void {
   }
   if (tty && stderr) {
     throw subrootError('SUBROOT_CONFIG_INVALID', {field: 'stderr', why: 'a terminal has one output stream only'});
-  }
-}
-
-function readSysctl(path: string): string {
-  try {
-    return readFileSync(`/proc/sys/${path}`, 'latin1').trim();
-  } catch {
-    return 'unknown';
   }
 }
 

@@ -1,4 +1,5 @@
 import type {Step} from '../host/step.ts';
+import {mappingText, type PodMappings} from './mappings.ts';
 import {holdUserland, placeUserland, type UserlandEntry} from './userland.ts';
 
 /** Where a new root is put before pivot_root(2): any folder that exists everywhere; the machine's own is not touched. */
@@ -6,30 +7,41 @@ export const rootMountPoint = '/dev';
 
 export interface SandboxPlanInput {
   readonly userland: readonly UserlandEntry[];
-  /** The agent's key of the prepared user namespace; undefined shares the node's. */
-  readonly usernsKey: string | undefined;
   readonly hostname: string;
-  /** `-` where setgroups(2) is denied (a single-id map). */
-  readonly groups: '' | '-';
   /** Dies with its agent. */
   readonly bound: boolean;
 }
 
+export interface UsernsPlanInput {
+  readonly userland: readonly UserlandEntry[];
+  /** The maps of the pod's user namespace; undefined shares the node's. */
+  readonly mappings: PodMappings | undefined;
+  /** `-` where setgroups(2) is denied (a single-id map). */
+  readonly groups: '' | '-';
+}
+
 /**
- * The plan of a sandbox's holder: the process that keeps the pod's namespaces. It sits in a root of its own (the userland and
- * /dev/shm, nothing else), has no capability, reaps what falls to it, and is pid 1 of the pod: killing it ends the pod.
+ * The first part of a sandbox's plan, which can run ahead of its pod: the userland as detached mounts, and the mapped user
+ * namespace, made as the pod's own base id so that its budgets (inotify, namespaces, keys) are its own.
+ * Source: kernel/ucount.c, kubernetes-userns facts §9.3.
+ */
+export function planUserns({userland, mappings, groups}: UsernsPlanInput): Step[] {
+  if (mappings === undefined) return holdUserland(userland);
+  const {uids, gids} = mappings;
+  return [
+    ...holdUserland(userland),
+    ['newuserns', String(uids.hostId), String(gids.hostId), groups, mappingText([uids]), mappingText([gids])],
+    ['creds', '0', '0', groups],
+  ];
+}
+
+/**
+ * The rest of a sandbox's plan, up to its holder: the process that keeps the pod's namespaces. It sits in a root of its own (the
+ * userland and /dev/shm, nothing else), has no capability, reaps what falls to it, and is pid 1 of the pod: killing it ends the pod.
  */
 export function planSandbox(input: SandboxPlanInput): Step[] {
-  const namespaces = 'mnt,pid,net,ipc,uts,cgroup';
   return [
-    ...holdUserland(input.userland),
-    ...(input.usernsKey === undefined
-      ? []
-      : ([
-          ['joinheld', 'user', input.usernsKey],
-          ['creds', '0', '0', input.groups],
-        ] satisfies Step[])),
-    ['unshare', namespaces],
+    ['unshare', 'mnt,pid,net,ipc,uts,cgroup'],
     ['mount', '', '/', '', 'rec,private', ''],
     ['fs', 'root', 'tmpfs', 'nosuid,nodev', 'mode=0755', 'size=64k'],
     ['fs', 'shm', 'tmpfs', 'nosuid,nodev,noexec', 'mode=1777', 'size=65536k'],
@@ -40,13 +52,13 @@ export function planSandbox(input: SandboxPlanInput): Step[] {
     ['attach', 'shm', '/dev/shm'],
     ['hostname', input.hostname],
     ['loopback'],
+    ['bounding', '0'],
+    ['capabilities', '0', '0', '0'],
+    ['nonewprivs'],
     ['fork'],
     ['whoami'],
     ...(input.bound ? ([['pdeathsig', 'KILL']] satisfies Step[]) : []),
     ['setsid'],
-    ['bounding', '0'],
-    ['capabilities', '0', '0', '0'],
-    ['nonewprivs'],
     ['ignorechildren'],
     ['env', 'PATH', '/usr/bin:/bin'],
     ['exec', 'sleep', 'infinity'],

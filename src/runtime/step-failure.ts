@@ -25,7 +25,7 @@ function causeOf(step: Step, errno: string): {why: string; mend: string} {
       mend: 'raise the limit that is reached with `sysctl`, or remove pods (`subroot gc`)',
     };
   }
-  if (name === 'unshare' || name === 'joinheld' || name === 'join') {
+  if (name === 'unshare' || name === 'join') {
     return {
       why: 'the kernel, a security module or a seccomp filter forbids these namespaces here',
       mend: 'see `subroot doctor`',
@@ -97,6 +97,20 @@ export function explainStep(failure: AgentFailure, steps: readonly Step[], actio
       failure.errno === 'EPERM'
     )
       return subrootError('SUBROOT_COMMAND_NOT_EXECUTABLE', {command, errno: failure.errno}, failure);
+  }
+  if (step[0] === 'newuserns') {
+    const {errno} = failure;
+    if (errno === 'ENOSPC')
+      return subrootError(
+        'SUBROOT_USERNS_LIMIT',
+        {limit: readSysctl('user/max_user_namespaces') ?? 'unknown', errno},
+        failure,
+      );
+    return subrootError(
+      'SUBROOT_IDMAP_REFUSED',
+      {map: step[4], file: 'uid_map, gid_map', errno: `${errno}, ${failure.text}`},
+      failure,
+    );
   }
   const {why, mend} = causeOf(step, failure.errno);
   const words = step.slice(0, 4).join(' ').slice(0, 120);
