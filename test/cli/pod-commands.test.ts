@@ -208,7 +208,7 @@ it('exec --timeout kills the program and what it has started, and ends with 124'
 });
 
 for (const signal of ['SIGTERM', 'SIGHUP'] as const) {
-  it(`a ${signal} to exec ends the program in the pod and what it has started`, async (t) => {
+  it.serial(`a ${signal} to exec ends the program in the pod and what it has started`, async (t) => {
     const scene = await shared();
     const mark = marker();
     const {child, ended} = scene.start('exec', 'web', 'sh', '-c', `sleep ${mark}; true`);

@@ -38,6 +38,13 @@ export function isSleeping(mark: string): boolean {
   return processes().some(({commandLine}) => commandLine === `sleep ${mark}`);
 }
 
+/** Ends the sleep of that number, so that the script behind it goes on. */
+export function wake(mark: string): void {
+  const sleeper = processes().find(({commandLine}) => commandLine === `sleep ${mark}`);
+  if (sleeper === undefined) throw new Error(`nobody sleeps ${mark}`);
+  process.kill(sleeper.pid, 'SIGTERM');
+}
+
 /** A state folder of a test's own, and the program on it. */
 export class PodScene {
   readonly root: string;
