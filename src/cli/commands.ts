@@ -23,6 +23,7 @@ export const commands: readonly CommandEntry[] = [
     examples: [
       ['subroot pods', 'all of them'],
       ['subroot pods -q --state ready', 'names of those that run'],
+      ['subroot pods --label app=web -o json', 'by label, for programs'],
     ],
     load: async () => (await import('./commands/pods.ts')).podsCommand,
   },
@@ -33,7 +34,7 @@ export const commands: readonly CommandEntry[] = [
     group: 'pods',
     examples: [
       ['subroot ps', 'those that run'],
-      ['subroot ps -a --pod userns', 'all of one pod'],
+      ['subroot ps -a --pod userns', 'all of one pod, and how they ended'],
     ],
     load: async () => (await import('./commands/ps.ts')).psCommand,
   },
@@ -69,6 +70,7 @@ export const commands: readonly CommandEntry[] = [
     examples: [
       ['subroot logs userns', 'all of it'],
       ['subroot logs -f --tail 10 userns', 'the last ten lines, and what comes'],
+      ['subroot logs --since 5m -t userns', 'of the last five minutes, with times'],
     ],
     load: async () => (await import('./commands/logs.ts')).logsCommand,
   },
@@ -77,7 +79,10 @@ export const commands: readonly CommandEntry[] = [
     usage: '<pod>',
     summary: 'show the whole status of a pod',
     group: 'pods',
-    examples: [['subroot inspectp userns', 'as JSON, with its maps']],
+    examples: [
+      ['subroot inspectp userns', 'as JSON, with its maps'],
+      ['subroot inspectp userns -o table', 'a field a line'],
+    ],
     load: async () => (await import('./commands/inspect.ts')).inspectPodCommand,
   },
   {
@@ -118,6 +123,7 @@ export const commands: readonly CommandEntry[] = [
     examples: [
       ['subroot rm userns', 'the pod; kills it first'],
       ['subroot rm --all', 'every pod of this node'],
+      ['subroot rm -f userns', 'the same, and no error when it is gone already'],
     ],
     load: async () => (await import('./commands/stop-and-remove.ts')).removeCommand,
   },

@@ -26,12 +26,7 @@ export function overviewHelp(commands: readonly CommandEntry[], output: Output):
 /** The help of one command: its own flags first, then examples, then the flags of every command. */
 export function commandHelp(entry: CommandEntry, command: CommandModule, output: Output): string {
   const {paint, width} = output;
-  const words = entry.usage === '' ? '' : ` ${entry.usage}`;
-  const lines = [
-    `Usage: subroot ${entry.name}${words} [flags]`,
-    '',
-    ...wrapAfter('', `${capitalized(entry.summary)}.`, width),
-  ];
+  const lines = [usageLine(entry), '', ...wrapAfter('', `${capitalized(entry.summary)}.`, width)];
   const own = flagRows(command.options);
   if (own.length > 0) lines.push('', paint.strong('Flags'), ...columns(own, width));
   lines.push('', paint.strong('Examples'));
@@ -39,6 +34,11 @@ export function commandHelp(entry: CommandEntry, command: CommandModule, output:
     lines.push(...wrapAfter('  # ', what, width).map(paint.dim), `  ${example}`);
   lines.push('', ...globalFlags(globalOptionsOf(command), output));
   return lines.join('\n');
+}
+
+function usageLine({name, usage, passThrough}: CommandEntry): string {
+  if (passThrough) return `Usage: subroot ${name} [flags] ${usage} [--] <program> [arguments..]`;
+  return `Usage: subroot ${name}${usage === '' ? '' : ` ${usage}`} [flags]`;
 }
 
 function globalFlags(options: CommandOptions, {paint, width}: Output, more: readonly string[][] = []): string[] {

@@ -1,13 +1,25 @@
 import {readFileSync} from 'node:fs';
 import test from 'ava';
+import {commands} from '../../src/cli/commands.ts';
+import {startExitCodes} from '../../src/cli/end-as-program.ts';
 import {exitCodes} from '../../src/cli/exit-codes.ts';
 import {globalOptions} from '../../src/cli/globals.ts';
+import {
+  endedSchema,
+  gcSchema,
+  inspectPodSchema,
+  inspectSchema,
+  logsSchema,
+  podsSchema,
+  psSchema,
+  runSchema,
+} from '../../src/cli/pod-schemas.ts';
 import {doctorSchema, errorSchema, idsSchema, mapCheckSchema, mapSchema, versionSchema} from '../../src/cli/schemas.ts';
 
 const page = readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8');
 
 function sectionOf(title: string): string {
-  const start = page.indexOf(`\n## ${title}`);
+  const start = page.search(new RegExp(`\\n## ${title}(?![a-z])`));
   const end = page.indexOf('\n## ', start + 1);
   return page.slice(start, end < 0 ? undefined : end);
 }
@@ -28,6 +40,14 @@ const sections = [
   ['`subroot ids', idsSchema],
   ['`subroot doctor', doctorSchema],
   ['`subroot version', versionSchema],
+  ['`subroot run', runSchema],
+  ['`subroot pods', podsSchema],
+  ['`subroot ps', psSchema],
+  ['`subroot logs', logsSchema],
+  ['`subroot inspectp', inspectPodSchema],
+  ['`subroot inspect', inspectSchema],
+  ['`subroot stop', endedSchema],
+  ['`subroot gc', gcSchema],
 ] as const;
 
 for (const [title, schema] of sections) {
@@ -37,7 +57,30 @@ for (const [title, schema] of sections) {
   });
 }
 
-test('docs/cli.md names every flag of every command and every exit code', (t) => {
+/** The section of a command; stopp, rm and rmp share one with stop. */
+function sectionOfCommand(name: string): string {
+  return sectionOf(`\`subroot ${['stopp', 'rm', 'rmp'].includes(name) ? 'stop' : name}`);
+}
+
+test('docs/cli.md has a section for every command, with all its flags, short ones too, and no flag that it lacks', async (t) => {
+  for (const {name, load} of commands) {
+    const section = sectionOfCommand(name);
+    t.true(section.includes(`\`subroot ${name}`) || section.includes(`\`${name}\``), name);
+    const {options} = await load();
+    for (const [flag, {alias}] of Object.entries(options)) {
+      t.regex(section, new RegExp(`--${flag}\\b`), `${name} --${flag}`);
+      for (const short of [alias ?? []].flat()) t.regex(section, new RegExp(`\`-${short}\\b`), `${name} -${short}`);
+    }
+  }
+  const known = new Set<string>(Object.keys(globalOptions));
+  for (const {load} of commands) for (const flag of Object.keys((await load()).options)) known.add(flag);
+  for (const [, flag = ''] of page.matchAll(/(?<![\w-])--([a-z][a-z-]*)/g))
+    t.true(known.has(flag) || flag === 'version' || flag === 'help', flag);
+});
+
+test('docs/cli.md names every flag of all commands and every exit code', (t) => {
   for (const name of Object.keys(globalOptions)) t.true(page.includes(`\`--${name}`), name);
+  for (const code of Object.values(startExitCodes))
+    t.regex(sectionOf('Exit codes'), new RegExp(`^\\| ${code} \\|`, 'm'));
   for (const code of Object.values(exitCodes)) t.regex(sectionOf('Exit codes'), new RegExp(`^\\| ${code} \\|`, 'm'));
 });

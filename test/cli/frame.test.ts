@@ -47,7 +47,9 @@ test('the help of every command has its usage line, its examples and the flags o
     commands.map(async ({name, usage, examples, passThrough}) => {
       const {exitCode, stdout, stderr} = await runCli(passThrough === true ? ['help', name] : [name, '--help']);
       t.is(exitCode, 0, stderr);
-      t.true(stdout.startsWith(`Usage: subroot ${name}${usage === '' ? '' : ` ${usage}`} [flags]\n`), stdout);
+      const words = usage === '' ? '' : ` ${usage}`;
+      const line = passThrough ? ` [flags]${words} [--] <program> [arguments..]` : `${words} [flags]`;
+      t.true(stdout.startsWith(`Usage: subroot ${name}${line}\n`), stdout);
       t.true(examples.length > 0);
       for (const [example] of examples) t.true(stdout.includes(`\n  ${example}\n`), example);
       t.regex(stdout, /--output table\|json\|yaml/);
