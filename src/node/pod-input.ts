@@ -48,7 +48,7 @@ export function podOf(input: PodInput): Pod {
   const [warning] = warnings;
   if (warning)
     throw subrootError('SUBROOT_USAGE', {
-      what: `the pod: ${'message' in warning ? String(warning.message) : JSON.stringify(warning)}`,
+      what: `the pod: ${warning.text}`,
       mend: 'leave that field out, or correct its name',
     });
   return pod;
