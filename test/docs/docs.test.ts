@@ -191,6 +191,19 @@ test('docs/pods.md names every field that is refused or not honoured', (t) => {
     t.regex(page, new RegExp(`\\b${field}\\b`));
 });
 
+test('docs/dependencies.md has a sentence for every dependency, and for no other', (t) => {
+  const {dependencies, optionalDependencies, devDependencies} = JSON.parse(read('package.json')) as Record<
+    string,
+    object
+  >;
+  const names = [dependencies, optionalDependencies, devDependencies].flatMap((list) => Object.keys(list ?? {}));
+  const [packages = ''] = read('docs/dependencies.md').split('## Of the system');
+  const listed = wordsOf(packages, /^\| ([^|]*?)(?: \(optional\))? \| [^-|]/gm)
+    .flatMap((cell) => cell.split(', '))
+    .filter((name) => name !== 'package');
+  t.deepEqual(listed.sort(), names.sort());
+});
+
 hostTest('root', 'userns')('docs/how-it-works.md names every file of the state folder', async (t) => {
   const root = join(consumer.folder, 'state', 'layout');
   const env = {SUBROOT_ROOT: root};
