@@ -121,6 +121,13 @@ my %STEP = (
     my ($word, $errno, $text) = split / /, $answer // '', 3;
     die {errno => $errno // 0, text => $text // 'the agent is gone'} unless ($word // '') eq "go\n";
   },
+  # Until our pid is on record, and never after it, we die with the agent (pdeathsig).
+  outlive => sub {
+    my ($task) = @_;
+    sysread $task->{orders}, my $answer, 16;
+    quit(125) unless ($answer // '') eq "go\n";
+    must('prctl', 1, 0);
+  },
   enterpid => sub { my ($task) = @_; must('setns', $task->{pidfd}, $NS{pid}) },
   join => sub { my ($task, $types) = @_; must('setns', $task->{pidfd}, flags($types, \%NS)) },
   unshare => sub { my ($task, $types) = @_; must('unshare', flags($types, \%NS)) },
@@ -275,11 +282,15 @@ sub run_steps {
         my ($self, $pid) = ('self', "\0" x 16);
         my $length = syscall($NR{readlinkat}, $proc, $self, $pid, 16);
         check($length != -1);
-        syswrite $status, 'pid ' . substr($pid, 0, $length) . "\n";
+        check(defined syswrite $status, 'pid ' . substr($pid, 0, $length) . "\n");
         next;
       }
       if ($name eq 'env') { $env{$words[0]} = $words[1]; next }
-      if ($name eq 'exec') { replace(\%env, @words) }
+      if ($name eq 'exec') {
+        # Our supervisor may have died before we asked to die with it; then nobody reads this.
+        check(defined syswrite $status, "exec\n");
+        replace(\%env, @words);
+      }
       ($STEP{$name} or die {errno => 38, text => "unknown step $name"})->($task, @words);
     }
     1;
@@ -300,7 +311,7 @@ sub may_return {
   return $returns = defined sys('setns', fileno $own_pidns, $NS{pid}) ? 1 : 0;
 }
 
-# Options: sharedpid=1  log=FILE  exitfile=FILE  socket=DIR  stdin=1  stdinonce=1  tty=1  fifo=DIR  owner=UID:GID  in=PID:START  detached=1  hold=1
+# Options: sharedpid=1  log=FILE  exitfile=FILE  pidfile=FILE  socket=DIR  stdin=1  stdinonce=1  tty=1  fifo=DIR  owner=UID:GID  in=PID:START  detached=1  hold=1
 sub launch {
   my ($id, $option, $steps) = @_;
   my $t = {id => $id, option => $option, streams => {}, partial => {}, clients => {}};
@@ -350,7 +361,11 @@ sub launch {
       for my $n (0 .. 2) {
         my $path = "$option->{fifo}/$names[$n]";
         next unless -p $path;
-        if (open my $fh, ($n ? '>' : '<'), $path) { chown $uid, $gid, $fh if $uid ne '-'; push @ends, [$n, $fh] }
+        # Never waits for a reader: it was there, and if it is not now, it is dead.
+        sysopen my $fh, $path, $n ? 1 + 2048 : 2048 or quit(125);
+        fcntl $fh, 4, (fcntl $fh, 3, 0) & ~2048;
+        chown $uid, $gid, $fh if $uid ne '-';
+        push @ends, [$n, $fh];
       }
     }
     my %taken = map { $_->[0] => 1 } @ends;
@@ -473,7 +488,16 @@ sub read_status {
         $by_pid{$t->{pid}} = $t;
         if ($t->{pid} == $t->{first}) { $t->{status} = $t->{first_status} }
         elsif (my $early = delete $reaped{$t->{pid}}) { $t->{status} = $early->[0] }
-        event($t->{id}, 'pid', $t->{pid}, start_time($t->{pid}), $$, start_time($$));
+        my @identity = ($t->{pid}, start_time($t->{pid}), $$, start_time($$));
+        if ($t->{option}{pidfile} && !put_file($t->{option}{pidfile}, "@identity")) {
+          # Whoever wanted it is gone, and its folder with it.
+          event($t->{id}, 'fail', -1, $! + 0, encode("$t->{option}{pidfile}: $!"));
+          $t->{failed} = 1;
+          kill 'KILL', $t->{pid};
+          next;
+        }
+        syswrite $t->{worker}{orders}, "go\n" if $t->{worker} && $t->{option}{detached};
+        event($t->{id}, 'pid', @identity);
       } elsif ($word eq 'map') {
         write_maps($t, @words);
       } elsif ($word eq 'parked') {

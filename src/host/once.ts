@@ -25,7 +25,7 @@ export function prepareOnce(
   options: Readonly<Record<string, string>>,
   steps: readonly Step[],
 ): OnceProgram {
-  const file = join(folder, `plan-${randomBytes(8).toString('hex')}`);
+  const file = join(folder, `plan-${process.pid}-${randomBytes(8).toString('hex')}`);
   const words = ['once', 'start', ...Object.entries(options).map(([key, value]) => `${key}=${value}`)];
   writeFileSync(file, encodeRequest(words, steps), {mode: 0o600});
   const discard = () => {

@@ -11,6 +11,7 @@ export type Step =
   | readonly ['fork']
   | readonly ['whoami']
   | readonly ['pdeathsig', signal: string]
+  | readonly ['outlive']
   | readonly ['setsid']
   | readonly ['hostname', name: string]
   | readonly ['loopback']

@@ -204,6 +204,14 @@ sub write_all {
   }
 }
 
+# A file that is there whole or not at all; false with $! when it cannot be written.
+sub put_file {
+  my ($path, $text) = @_;
+  open my $fh, '>', "$path.tmp" or return 0;
+  my $written = syswrite $fh, $text;
+  close $fh;
+  return defined $written && $written == length $text && rename "$path.tmp", $path;
+}
 # Living processes as [pid, parent, session].
 sub all_processes {
   opendir my $dh, '/proc' or return;
@@ -244,11 +252,7 @@ sub finish {
   my ($s, $ns) = now_ns();
   my $finished = sprintf '%d%09d', $s, $ns;
   if (my $file = $t->{option}{exitfile}) {
-    if (open my $fh, '>', "$file.tmp") {
-      syswrite $fh, "{\"exitCode\":$code,\"signal\":$signal,\"finishedAt\":\"$finished\"}\n";
-      close $fh;
-      rename "$file.tmp", $file;
-    }
+    put_file($file, "{\"exitCode\":$code,\"signal\":$signal,\"finishedAt\":\"$finished\"}\n");
   }
   $t->{code} = $code;
   event($t->{id}, 'exit', $code, $signal, $finished);

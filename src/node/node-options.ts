@@ -16,7 +16,7 @@ export interface NodeOptions {
   readonly idsPerPod?: number;
   /** Image names → `host` or a folder that holds a root file system. */
   readonly images?: Readonly<Record<string, string>>;
-  /** What to make ahead, so that a pod's start is shorter: mapped user namespaces, or whole sandboxes. */
+  /** What to make ahead, so that a pod's start is shorter: mapped user namespaces, or whole sandboxes (of bound pods; else namespaces). */
   readonly prepare?: {readonly ranges?: number; readonly sandboxes?: number};
 }
 

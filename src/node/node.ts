@@ -1,4 +1,4 @@
-import {existsSync, mkdirSync, rmSync} from 'node:fs';
+import {existsSync, mkdirSync, readdirSync, rmSync, statSync} from 'node:fs';
 import {join} from 'node:path';
 import type {ErrorCode} from '../../native-free/errors.ts';
 import {SubrootError, subrootError} from '../../native-free/errors.ts';
@@ -60,8 +60,9 @@ export class PodNode implements AsyncDisposable {
 
   /** Makes blocks, mapped namespaces and sandboxes ahead. */
   async prepare(counts: {readonly ranges?: number; readonly sandboxes?: number}): Promise<void> {
-    const sandboxes = counts.sandboxes ?? 0;
-    const total = (counts.ranges ?? 0) + sandboxes;
+    const total = (counts.ranges ?? 0) + (counts.sandboxes ?? 0);
+    // A detached one would outlive a process that is killed before it has used it, and nobody would know of it.
+    const sandboxes = this.runtime.lifetime === 'bound' ? (counts.sandboxes ?? 0) : 0;
     if (total === 0 || this.setup.mode === 'single') return;
     const blocks = this.ledger.claimPrepared(total);
     for (const [index, block] of blocks.entries()) {
@@ -123,12 +124,16 @@ export class PodNode implements AsyncDisposable {
     const pod = resolvePod(input, this.options);
     const {name, namespace, uid} = pod.metadata;
     const fullName = `${namespace}/${name}`;
+    if (this.#closed)
+      throw subrootError('SUBROOT_USAGE', {what: 'this node is closed', mend: 'make another one with createNode'});
     this.#takeName(fullName, uid);
     const startedAt = performance.now();
     const bound = this.runtime.lifetime === 'bound';
     const logRoot = join(this.root, 'logs');
     const {logDirectory = ''} = sandboxConfigOf({...pod, spec: {...pod.spec, hostUsers: true}}, undefined, {logRoot});
-    this.runtime.trace(this.runtime.store.namePath('pod', fullName), this.ledger.podDir(uid), logDirectory);
+    const {store} = this.runtime;
+    const traces = [store.namePath('pod', fullName), store.startMarkPath(fullName, uid), this.ledger.podDir(uid)];
+    this.runtime.trace(...traces, logDirectory);
     try {
       const started = await startPod(this.runtime, pod, {
         ledger: this.#blocks(),
@@ -140,11 +145,12 @@ export class PodNode implements AsyncDisposable {
       });
       const running = this.#running(this.#record(started.podSandboxId), performance.now() - startedAt);
       if (bound) this.#own.set(uid, running);
+      store.finishStart(fullName, uid);
       return running;
     } catch (error) {
-      this.runtime.store.releaseName('pod', fullName, uid);
+      store.releaseName('pod', fullName, uid);
       rmSync(logDirectory, {recursive: true, force: true});
-      this.runtime.untrace(this.runtime.store.namePath('pod', fullName), this.ledger.podDir(uid), logDirectory);
+      this.runtime.untrace(...traces, logDirectory);
       throw error;
     }
   }
@@ -206,6 +212,7 @@ export class PodNode implements AsyncDisposable {
     this.runtime.store.releaseName('pod', fullName, metadata.uid);
     this.runtime.untrace(
       this.runtime.store.namePath('pod', fullName),
+      this.runtime.store.startMarkPath(fullName, metadata.uid),
       this.ledger.podDir(metadata.uid),
       record.config.logDirectory ?? '',
     );
@@ -244,6 +251,17 @@ export class PodNode implements AsyncDisposable {
       removed.push({kind, what, why});
     };
     const known = new Map<string, SandboxRecord>();
+    const unfinished = new Set(
+      store.names().flatMap(({id, owner, isStartMark}) => (isStartMark && !isProcessAlive(owner) ? [id] : [])),
+    );
+    const isForgotten = (folder: string) =>
+      Date.now() - (statSync(folder, {throwIfNoEntry: false})?.mtimeMs ?? 0) > 5_000;
+    for (const id of store.retiredIds()) {
+      await act('sandbox', id, 'its removal was never finished', async () => {
+        await this.runtime.endRetired(id);
+        store.removeSandbox(id);
+      });
+    }
     for (const id of store.sandboxIds()) {
       let record: SandboxRecord | undefined;
       try {
@@ -252,8 +270,11 @@ export class PodNode implements AsyncDisposable {
         quarantined.push({what: `sandbox ${id}`, why: shortOf(error)});
         continue;
       }
-      if (record === undefined) await act('sandbox', id, 'its record was never written', () => store.removeSandbox(id));
-      else if (this.#isDeadBound(record))
+      if (record === undefined) {
+        // A record follows its folder at once, unless its writer died in between.
+        if (isForgotten(store.sandboxFolder(id)))
+          await act('sandbox', id, 'its record was never written', () => store.removeSandbox(id));
+      } else if (this.#isDeadBound(record))
         await act(
           'pod',
           `${record.config.metadata.namespace}/${record.config.metadata.name}`,
@@ -261,9 +282,10 @@ export class PodNode implements AsyncDisposable {
           () => this.removePod(record),
         );
       else if (
-        record.holder === undefined &&
-        record.stopped !== true &&
-        Date.now() - Number(BigInt(record.createdAt) / 1_000_000n) > 10_000
+        unfinished.has(record.config.metadata.uid) ||
+        (record.holder === undefined &&
+          record.stopped !== true &&
+          Date.now() - Number(BigInt(record.createdAt) / 1_000_000n) > 10_000)
       )
         await act(
           'pod',
@@ -276,9 +298,10 @@ export class PodNode implements AsyncDisposable {
     for (const id of store.containerIds()) {
       try {
         const record = store.readContainer(id);
-        if (record === undefined)
-          await act('container', id, 'its record was never written', () => store.removeContainer(id));
-        else if (!known.has(record.sandboxId) && !store.sandboxIds().includes(record.sandboxId))
+        if (record === undefined) {
+          if (isForgotten(store.containerFolder(id)))
+            await act('container', id, 'its record was never written', () => store.removeContainer(id));
+        } else if (!known.has(record.sandboxId) && !store.sandboxIds().includes(record.sandboxId))
           await act('container', id, 'its sandbox is gone', () => store.removeContainer(id));
       } catch (error) {
         quarantined.push({what: `container ${id}`, why: shortOf(error)});
@@ -294,18 +317,48 @@ export class PodNode implements AsyncDisposable {
     if (!options.dryRun)
       for (const uid of this.ledger.sweep({isPodAlive: (uid) => uids.has(uid) || quarantineHolds}))
         removed.push({kind: 'block', what: uid, why: 'its pod is dead'});
+    const alive = new Set([...ids, ...store.names().map(({id}) => id)]);
+    for (const folder of quarantineHolds ? [] : this.#foldersOfNobody(alive))
+      await act('folder', folder, 'nobody has it', () => this.removeTree(folder));
     for (const entry of this.ledger.quarantined()) quarantined.push({what: entry.path, why: entry.reason});
     return {removed, quarantined};
   }
 
-  /** Ends the node: bound pods are removed, prepared blocks given back, the agent ended. */
+  /** Logs, volumes, evidence, streams and plans of pods and processes that are no more. `alive` are ids and uids of what is there or on its way. */
+  #foldersOfNobody(alive: ReadonlySet<string>): string[] {
+    const names = (folder: string) => {
+      try {
+        return readdirSync(join(this.root, folder));
+      } catch {
+        return [];
+      }
+    };
+    // NAMESPACE_NAME_UID
+    const logs = names('logs').filter((name) => !alive.has(name.slice(name.lastIndexOf('_') + 1)));
+    const evidence = names('evidence').filter((name) => !alive.has(name));
+    const claimed = new Set(this.ledger.list().map(({podUid}) => podUid));
+    const volumes = names('ledger/pods').filter((uid) => !alive.has(uid) && !claimed.has(uid));
+    // PID-NUMBER
+    const fifos = names('fifos').filter((name) => startTimeOf(Number.parseInt(name, 10)) === undefined);
+    // plan-PID-NUMBER
+    const plans = names('plans').filter((name) => startTimeOf(Number(name.split('-')[1])) === undefined);
+    return [
+      ...plans.map((name) => join(this.root, 'plans', name)),
+      ...logs.map((name) => join(this.root, 'logs', name)),
+      ...volumes.map((uid) => join(this.root, 'ledger/pods', uid)),
+      ...evidence.map((name) => join(this.root, 'evidence', name)),
+      ...fifos.map((name) => join(this.root, 'fifos', name)),
+    ];
+  }
+
+  /** Ends the node: bound pods are removed, the agent ended, prepared blocks given back when nothing can run in them any more. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     for (const pod of [...this.#own.values()]) await pod.remove().catch(() => {});
+    await this.runtime.close();
     for (const block of this.#ready.splice(0)) this.ledger.releasePrepared(block);
     this.ledger.close();
-    await this.runtime.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

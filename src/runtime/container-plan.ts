@@ -186,8 +186,9 @@ export function planContainer(input: ContainerPlanInput): Step[] {
     ...(input.hasUserns ? ([['creds', '0', '0', input.groups]] satisfies Step[]) : []),
     ['unshare', input.ownPid ? 'mnt,pid,cgroup' : 'mnt,cgroup'],
     ...(input.ownPid ? ([['fork']] satisfies Step[]) : []),
-    ['whoami'],
+    // Before it tells its pid, so that a supervisor that is dead by then is noticed.
     ['pdeathsig', 'KILL'],
+    ['whoami'],
     ...(input.terminal ? [] : ([['setsid']] satisfies Step[])),
     ['mount', '', '/', '', 'rec,private', ''],
     ...locked.map(({index}): Step => ['tree', `mount:${index}`, `${rootMountPoint}/${index}`, 'rec']),

@@ -120,8 +120,10 @@ export class Runtime implements StreamingRuntimeService {
     return this.planner.sandbox({hostname, bound: this.lifetime === 'bound'});
   }
 
-  #holderOptions(): Record<string, string> {
-    return {holder: '1', ...(this.lifetime === 'bound' ? {} : {detached: '1'})};
+  #holderOptions(sandboxId?: string): Record<string, string> {
+    if (this.lifetime === 'bound') return {holder: '1'};
+    const pidfile = sandboxId === undefined ? {} : {pidfile: join(this.store.sandboxFolder(sandboxId), 'started')};
+    return {holder: '1', detached: '1', ...pidfile};
   }
 
   async #launch(
@@ -186,7 +188,7 @@ export class Runtime implements StreamingRuntimeService {
       this.store.writeSandbox(record);
       this.#reserve('sandbox', key, id);
       this.trace(this.store.namePath('sandbox', key));
-      holder = await this.#startHolder(mappings, hostname, metadata.name);
+      holder = await this.#startHolder(id, mappings, hostname, metadata.name);
       this.store.writeSandbox({...record, holder: {pid: holder.pid, startTime: holder.startTime}});
       throwIfAborted(options.signal, `starting sandbox ${metadata.name}`);
       if (this.lifetime === 'bound') this.#holders.set(id, holder);
@@ -200,7 +202,7 @@ export class Runtime implements StreamingRuntimeService {
     }
   }
 
-  async #startHolder(mappings: PodMappings | undefined, hostname: string, name: string): Promise<Launched> {
+  async #startHolder(id: string, mappings: PodMappings | undefined, hostname: string, name: string): Promise<Launched> {
     const text = mappings && this.#mapKey(mappings);
     const warm = text === undefined ? undefined : this.#warm.get(text);
     if (text !== undefined && warm) {
@@ -213,12 +215,12 @@ export class Runtime implements StreamingRuntimeService {
     const steps = this.#sandboxSteps(hostname);
     return key === undefined
       ? await this.#launch(
-          this.#holderOptions(),
+          this.#holderOptions(id),
           [...this.#usernsSteps(mappings), ...steps],
           `start sandbox ${name}`,
           'pid',
         )
-      : await this.#launch({...this.#holderOptions(), key}, steps, `start sandbox ${name}`, 'pid');
+      : await this.#launch({...this.#holderOptions(id), key}, steps, `start sandbox ${name}`, 'pid');
   }
 
   /** Paths that the agent removes if we are killed: a bound pod leaves no file behind either. */
@@ -267,9 +269,16 @@ export class Runtime implements StreamingRuntimeService {
     for (const container of this.inventory.containersOf(record.id)) this.#forgetContainer(container);
     const key = sandboxKey(record.config);
     this.#holders.delete(record.id);
+    if (record.holder === undefined) await this.endRetired(record.id);
     this.store.removeSandbox(record.id);
     this.store.releaseName('sandbox', key, record.id);
     this.untrace(this.store.namePath('sandbox', key), this.store.sandboxFolder(record.id));
+  }
+
+  /** Ends what a supervisor had started for a sandbox of which nobody knew, because who asked for it was killed. */
+  async endRetired(id: string): Promise<void> {
+    const started = this.store.retireSandbox(id);
+    if (started) await this.#kill(started, 9);
   }
 
   // ── what is
@@ -391,7 +400,7 @@ export class Runtime implements StreamingRuntimeService {
       ...(record.config.stdin ? {stdin: '1'} : {}),
       ...(record.config.stdinOnce ? {stdinonce: '1'} : {}),
       ...(record.config.tty ? {tty: '1'} : {}),
-      ...(this.lifetime === 'detached' ? {detached: '1'} : {}),
+      ...(this.lifetime === 'detached' ? {detached: '1', pidfile: join(folder, 'started')} : {}),
       ...(sandbox.config.linux?.securityContext?.namespaceOptions?.pid === 'POD' ? {sharedpid: '1'} : {}),
     };
     if (!this.store.claimStart(record.id)) throw wrong('CREATED', 'being started');

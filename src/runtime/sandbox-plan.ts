@@ -56,8 +56,10 @@ export function planSandbox(input: SandboxPlanInput): Step[] {
     ['capabilities', '0', '0', '0'],
     ['nonewprivs'],
     ['fork'],
+    // Before it tells its pid, so that an agent that is dead by then is noticed.
+    ['pdeathsig', 'KILL'],
     ['whoami'],
-    ...(input.bound ? ([['pdeathsig', 'KILL']] satisfies Step[]) : []),
+    ...(input.bound ? [] : ([['outlive']] satisfies Step[])),
     ['setsid'],
     ['ignorechildren'],
     ['env', 'PATH', '/usr/bin:/bin'],

@@ -74,6 +74,8 @@ export interface NameHolder {
   readonly path: string;
   readonly id: string;
   readonly owner: ProcessIdentity;
+  /** True for the file that says that a pod's start goes on. */
+  readonly isStartMark: boolean;
 }
 
 function codeOf(error: unknown): string {
@@ -191,12 +193,19 @@ export class StateStore {
 
   /** The record of a sandbox, or undefined when there is none. Throws SUBROOT_STATE_CORRUPT. */
   readSandbox(id: string): SandboxRecord | undefined {
-    return this.#readRecord<SandboxRecord>(this.sandboxFolder(id), ['id', 'config', 'createdAt']);
+    const folder = this.sandboxFolder(id);
+    const record = this.#readRecord<SandboxRecord>(folder, ['id', 'config', 'createdAt']);
+    const started = record && !record.holder && !record.stopped ? readStarted(folder) : undefined;
+    return record && started ? {...record, holder: started.process} : record;
   }
 
   /** The record of a container, or undefined when there is none. Throws SUBROOT_STATE_CORRUPT. */
   readContainer(id: string): ContainerRecord | undefined {
-    return this.#readRecord<ContainerRecord>(this.containerFolder(id), ['id', 'sandboxId', 'config', 'createdAt']);
+    const folder = this.containerFolder(id);
+    const record = this.#readRecord<ContainerRecord>(folder, ['id', 'sandboxId', 'config', 'createdAt']);
+    const started = record && !record.init && !record.startError ? readStarted(folder) : undefined;
+    if (!record || !started) return record;
+    return {...record, startedAt: record.createdAt, init: started.process, supervisor: started.supervisor};
   }
 
   /** True for the one caller, of all processes, that may start a container. */
@@ -231,9 +240,31 @@ export class StateStore {
   }
 
   removeSandbox(id: string): void {
-    const folder = this.sandboxFolder(id);
-    this.#records.delete(this.#recordOf(folder));
-    guarded(folder, () => removeFlat(folder));
+    this.#records.delete(this.#recordOf(this.sandboxFolder(id)));
+    for (const folder of [this.sandboxFolder(id), this.#retiredFolder(id)]) guarded(folder, () => removeFlat(folder));
+  }
+
+  /**
+   * Takes a sandbox's folder out of the way in one step, so that a supervisor that is about to start something in it fails, and answers
+   * the process that was started by then. For a sandbox whose start was never finished; removeSandbox is still to be called.
+   */
+  retireSandbox(id: string): ProcessIdentity | undefined {
+    const retired = this.#retiredFolder(id);
+    try {
+      renameSync(this.sandboxFolder(id), retired);
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error;
+    }
+    return readStarted(retired)?.process;
+  }
+
+  /** Sandboxes that somebody began to retire and did not remove. */
+  retiredIds(): string[] {
+    return readdirSync(join(this.root, 'sandboxes')).flatMap((name) => (name.startsWith('.') ? [name.slice(1)] : []));
+  }
+
+  #retiredFolder(id: string): string {
+    return join(this.root, 'sandboxes', `.${id}`);
   }
 
   removeContainer(id: string): void {
@@ -249,24 +280,38 @@ export class StateStore {
   reserveName(kind: NameKind, name: string, id: string, owner: ProcessIdentity): NameHolder | undefined {
     const path = this.namePath(kind, name);
     return guarded(path, () => {
-      const temporary = `${path}.${id.slice(0, 12)}`;
-      writeFileSync(temporary, `${id} ${owner.pid} ${owner.startTime}`, {mode: 0o600});
+      const mark = startMark(path, id);
+      let isTaken = true;
+      writeFileSync(mark, `${id} ${owner.pid} ${owner.startTime}`, {mode: 0o600});
       try {
-        linkSync(temporary, path);
+        linkSync(mark, path);
+        isTaken = false;
         return undefined;
       } catch (error) {
         if (codeOf(error) !== 'EEXIST') throw error;
         return readName(path) ?? this.reserveName(kind, name, id, owner);
       } finally {
-        unlinkSync(temporary);
+        // That of a pod stays until its start is finished.
+        if (kind !== 'pod' || isTaken) rmSync(mark, {force: true});
       }
     });
+  }
+
+  /** Says that the start of the pod that took this name is finished. */
+  finishStart(name: string, id: string): void {
+    rmSync(startMark(this.namePath('pod', name), id), {force: true});
+  }
+
+  /** Where reserveName and finishStart mark a start that goes on. */
+  startMarkPath(name: string, id: string): string {
+    return startMark(this.namePath('pod', name), id);
   }
 
   /** Gives a name back, when it is that id's. */
   releaseName(kind: NameKind, name: string, id: string): void {
     const path = this.namePath(kind, name);
     if (readName(path)?.id === id) rmSync(path, {force: true});
+    if (kind === 'pod') rmSync(startMark(path, id), {force: true});
   }
 
   /** All names that are taken. */
@@ -280,6 +325,25 @@ export class StateStore {
   }
 }
 
+function startMark(namePath: string, id: string): string {
+  return `${namePath}.${id.slice(0, 12)}`;
+}
+
+/** What the supervisor of a detached program wrote before the program ran: itself and the program. */
+function readStarted(folder: string): {process: ProcessIdentity; supervisor: ProcessIdentity} | undefined {
+  let text: string;
+  try {
+    text = readFileSync(join(folder, 'started'), 'utf8');
+  } catch {
+    return undefined;
+  }
+  const [pid = '', startTime = '', supervisorPid = '', supervisorStart = ''] = text.split(' ');
+  return {
+    process: {pid: Number(pid), startTime},
+    supervisor: {pid: Number(supervisorPid), startTime: supervisorStart},
+  };
+}
+
 function readName(path: string): NameHolder | undefined {
   let text: string;
   try {
@@ -288,7 +352,8 @@ function readName(path: string): NameHolder | undefined {
     return undefined;
   }
   const [id = '', pid = '0', startTime = ''] = text.split(' ');
-  return {path, id, owner: {pid: Number(pid), startTime}};
+  const isStartMark = path.includes('.', path.lastIndexOf('/'));
+  return {path, id, owner: {pid: Number(pid), startTime}, isStartMark};
 }
 
 /** Replaces a file as one step: a reader sees the old or the new. No fsync: pods do not outlive a boot, so neither need this. */

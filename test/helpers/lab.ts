@@ -1,0 +1,143 @@
+import {randomInt} from 'node:crypto';
+import {readdirSync, readFileSync, readlinkSync} from 'node:fs';
+import type {ExecutionContext} from 'ava';
+import {dir} from 'tmp-promise';
+import {createNode, type NodeOptions} from '../../src/index.ts';
+import {contentsOf, processes, until} from './host-test.ts';
+
+const blockSize = 65_536;
+
+/** What a state folder holds when no pod is there: its own files, and folders that come with a feature's first use. */
+const always = [/^[^/]+\/$/, /^version$/, /^ledger\/(version|blocks\/|pods\/|tmp\/)$/, /^logs\/$/];
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return '';
+  }
+}
+
+function openFilesOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+  } catch {
+    return [];
+  }
+}
+
+/**
+ * A state folder and a pool of ids that are this test's alone, so that whatever runs in them can be found from the machine:
+ * a process is the lab's when its ids are of the pool, or when the state folder or the marker is in its command line or environment.
+ */
+export class Lab {
+  readonly root: string;
+  readonly pool: {readonly first: number; readonly length: number};
+  /** In PATH of the lab's own children, and so in the environment of every process of theirs that was not exec'ed into a pod. */
+  readonly marker: string;
+  /** Sessions of the lab's own children: whatever they start is in them, but for what makes one of its own. */
+  readonly sessions = new Set<number>();
+  /** Processes that are meant to live: the lab's own children. */
+  readonly spared = new Set<number>([process.pid]);
+
+  constructor(root: string, pool: Lab['pool']) {
+    this.root = root;
+    this.pool = pool;
+    this.marker = `/subroot-marker-${pool.first}`;
+  }
+
+  get options(): NodeOptions {
+    return {root: this.root, pool: this.pool};
+  }
+
+  get env(): Record<string, string> {
+    return {PATH: `${process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin'}:${this.marker}`};
+  }
+
+  /** How children of the lab are started. */
+  get child(): {env: Record<string, string>; sessions: Set<number>} {
+    return {env: this.env, sessions: this.sessions};
+  }
+
+  #isOurs(pid: number, commandLine: string): boolean {
+    if (commandLine.includes(this.root)) return true;
+    const session = Number(
+      textOf(`/proc/${pid}/stat`)
+        .replace(/^.*\) /s, '')
+        .split(' ')[3],
+    );
+    if (this.sessions.has(session)) return true;
+    // Perl's $0 hides command line and environment of an agent and a supervisor; what they have open does not lie.
+    if (commandLine.startsWith('subroot-') && openFilesOf(pid).some((path) => path.includes(this.root))) return true;
+    const map = textOf(`/proc/${pid}/uid_map`).trim().split(/\s+/).map(Number);
+    const hostId = map[1] ?? 0;
+    if (map.length === 3 && hostId >= this.pool.first && hostId < this.pool.first + this.pool.length) return true;
+    return textOf(`/proc/${pid}/environ`).includes(this.marker);
+  }
+
+  /** Living processes of the lab, as lines; the compiler of the test's own loader does not count. */
+  processes(): string[] {
+    return processes()
+      .filter(({pid, commandLine}) => !this.spared.has(pid) && !commandLine.includes('esbuild'))
+      .filter(({pid, commandLine}) => this.#isOurs(pid, commandLine))
+      .map(({pid, commandLine}) => `process ${pid}: ${commandLine} (${textOf(`/proc/${pid}/uid_map`).trim()})`);
+  }
+
+  mounts(): string[] {
+    return readFileSync('/proc/self/mountinfo', 'utf8')
+      .split('\n')
+      .filter((line) => line.includes(this.root))
+      .map((line) => `mount: ${line}`);
+  }
+
+  /** What is in the state folder beyond what every one has. */
+  files(): string[] {
+    return (
+      contentsOf(this.root)
+        .filter((path) => !always.some((pattern) => pattern.test(path)))
+        // Working files of a ledger that is open in a process that is meant to live.
+        .filter((path) => !this.spared.has(Number(/^ledger\/tmp\/(\d+),/.exec(path)?.[1])))
+        .map((path) => `file: ${path}`)
+    );
+  }
+
+  left(): string[] {
+    return [...this.processes(), ...this.mounts(), ...this.files()];
+  }
+
+  /** Waits until nothing is left, and fails with what is. */
+  async untilNothingIsLeft(what: string, deadlineMs = 2000): Promise<void> {
+    await until(`nothing is left after ${what}`, () => this.left().length === 0, {
+      deadlineMs,
+      seen: () => `\n  ${this.left().join('\n  ')}`,
+    });
+  }
+}
+
+/** A lab that is empty again at the end of the test: pods that are left then are removed, and whatever stays fails the test. */
+export async function makeLab(t: ExecutionContext, options: {blocks?: number} = {}): Promise<Lab> {
+  const folder = await dir({prefix: 'subroot-lab', unsafeCleanup: true});
+  const length = (options.blocks ?? 64) * blockSize;
+  const first = randomInt(40_000, 60_000) * blockSize;
+  const lab = new Lab(folder.path, {first, length});
+  // Nodes of this process are the lab's too.
+  const {PATH} = process.env;
+  process.env.PATH = lab.env.PATH;
+  t.teardown(async () => {
+    try {
+      const node = await createNode({...lab.options, lifetime: 'detached'});
+      try {
+        await node.gc();
+        for (const {id} of await node.pods()) await node.pod(id).remove();
+        await node.gc();
+      } finally {
+        await node.close();
+      }
+      await lab.untilNothingIsLeft('the test', 5000);
+    } finally {
+      process.env.PATH = PATH;
+      await folder.cleanup();
+    }
+  });
+  return lab;
+}
