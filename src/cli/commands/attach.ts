@@ -1,3 +1,4 @@
+import {makeTerminalRaw} from '../../pty/raw-terminal.ts';
 import {defineCommand} from '../command.ts';
 import {DetachKeys} from '../detach-keys.ts';
 import {endAsProgram, startExitCodes} from '../end-as-program.ts';
@@ -48,14 +49,15 @@ class Input {
   isDetached = false;
   readonly #connection: Connection;
   readonly #isRaw: boolean;
+  readonly #restore: () => void;
   readonly #keys = new DetachKeys();
 
   constructor(connection: Connection, isRaw: boolean) {
     this.#connection = connection;
     this.#isRaw = isRaw;
     const {stdin, stdout} = process;
+    this.#restore = isRaw ? makeTerminalRaw() : () => {};
     if (isRaw) {
-      stdin.setRawMode(true);
       this.#resize();
       stdout.on('resize', this.#resize);
     }
@@ -68,7 +70,7 @@ class Input {
     const {stdin, stdout} = process;
     stdout.off('resize', this.#resize);
     stdin.off('data', this.#pass).off('end', this.#end).off('error', this.#end);
-    if (this.#isRaw) stdin.setRawMode(false);
+    this.#restore();
     stdin.pause();
     stdin.unref?.();
   }
