@@ -2,18 +2,21 @@ const CTRL_P = 0x10;
 const CTRL_Q = 0x11;
 
 /**
- * Finds Ctrl-P Ctrl-Q in what is typed, also when the two arrive apart. Ctrl-P is passed on at once (shells need it), Ctrl-Q behind it
- * never.
+ * Finds Ctrl-P Ctrl-Q in what is typed, also when the two arrive apart. A Ctrl-P waits for the key behind it, as with every container
+ * engine: passed on at once, it would stay behind in the shell's line after the keys let go.
  */
 export class DetachKeys {
-  #lastWasP = false;
+  #holdsP = false;
 
   /** What of these bytes is for the container, and whether the keys ended it there. */
   push(bytes: Uint8Array): {readonly pass: Uint8Array; readonly detached: boolean} {
-    for (const [index, byte] of bytes.entries()) {
-      if (this.#lastWasP && byte === CTRL_Q) return {pass: bytes.subarray(0, index), detached: true};
-      this.#lastWasP = byte === CTRL_P;
+    const pass: number[] = [];
+    for (const byte of bytes) {
+      if (this.#holdsP && byte === CTRL_Q) return {pass: Uint8Array.from(pass), detached: true};
+      if (this.#holdsP) pass.push(CTRL_P);
+      this.#holdsP = byte === CTRL_P;
+      if (!this.#holdsP) pass.push(byte);
     }
-    return {pass: bytes, detached: false};
+    return {pass: Uint8Array.from(pass), detached: false};
   }
 }

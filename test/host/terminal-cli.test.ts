@@ -46,7 +46,7 @@ onBoth('subroot exec -it: a shell, its size, Ctrl-C, a resize, its exit code', a
   screen.terminal.resize(50, 132);
   await until('the new size is in the pod', async () => {
     screen.enter('stty size');
-    return /50 132/.test((await screen.shows(/\r\n(\d+ \d+)\r\n# $/))[1] ?? '');
+    return /50 132/.test((await screen.shows(/(\d+ \d+)\r\n# $/))[1] ?? '');
   });
   screen.enter('exit 7');
   t.is(await screen.ends(), 7);
@@ -100,7 +100,7 @@ onBoth(
     first.terminal.resize(40, 100);
     await until('the new size is in the container', async () => {
       first.enter('stty size');
-      return /40 100/.test((await first.shows(/\r\n(\d+ \d+)\r\n# $/))[1] ?? '');
+      return /40 100/.test((await first.shows(/(\d+ \d+)\r\n# $/))[1] ?? '');
     });
     first.type('\u0010\u0011');
     t.is(await first.ends(), 0);
