@@ -54,6 +54,7 @@ const avaSettings = {
   extensions: {ts: 'module'},
   nodeArguments: ['--import=tsx'],
   workerThreads: false,
+  timeout: '60s',
   files: ['examples/**/*.test.ts'],
 };
 
@@ -81,7 +82,7 @@ export async function runIn(
     all: true,
     reject: false,
     stdin: 'ignore',
-    timeout: options.timeout ?? 60_000,
+    timeout: options.timeout ?? 90_000,
   });
   return {exitCode, output: all};
 }

@@ -28,7 +28,7 @@ function printedBy(file: string): string {
 }
 
 for (const file of ['plain.ts', 'two-pods.ts', 'inotify.ts']) {
-  hostTest('root', 'userns')(`examples/${file} prints what it says`, async (t) => {
+  hostTest('root', 'userns').serial(`examples/${file} prints what it says`, async (t) => {
     const {exitCode, output} = await runScript(consumer, [`examples/${file}`], {env: stateOf(file)});
     t.is(exitCode, 0, output);
     t.not(printedBy(file), '');
@@ -37,7 +37,7 @@ for (const file of ['plain.ts', 'two-pods.ts', 'inotify.ts']) {
   });
 }
 
-hostTest('root', 'userns')('examples/ava passes in a project that has subroot installed', async (t) => {
+hostTest('root', 'userns').serial('examples/ava passes in a project that has subroot installed', async (t) => {
   const ava = join(repository, 'node_modules/ava/entrypoints/cli.mjs');
   const {exitCode, output} = await runIn(consumer, process.execPath, [ava, 'examples/ava/userns.test.ts'], {
     env: stateOf('ava'),
@@ -46,7 +46,7 @@ hostTest('root', 'userns')('examples/ava passes in a project that has subroot in
   t.regex(output, /3 tests passed/);
 });
 
-hostTest('root', 'userns')('examples/node-test passes in a project that has subroot installed', async (t) => {
+hostTest('root', 'userns').serial('examples/node-test passes in a project that has subroot installed', async (t) => {
   const {exitCode, output} = await runScript(consumer, ['--test', 'examples/node-test/userns.test.ts'], {
     env: stateOf('node-test'),
   });
@@ -54,7 +54,7 @@ hostTest('root', 'userns')('examples/node-test passes in a project that has subr
   t.regex(output, /pass 3\b/);
 });
 
-hostTest('root', 'userns')('examples/vitest passes in a project that has subroot installed', async (t) => {
+hostTest('root', 'userns').serial('examples/vitest passes in a project that has subroot installed', async (t) => {
   const vitest = join(repository, 'node_modules/vitest/vitest.mjs');
   const {exitCode, output} = await runIn(consumer, process.execPath, [vitest, 'run', '--dir', 'examples/vitest'], {
     env: stateOf('vitest'),
@@ -63,7 +63,7 @@ hostTest('root', 'userns')('examples/vitest passes in a project that has subroot
   t.regex(output, /3 passed/);
 });
 
-hostTest('root', 'userns')('two-containers.yaml: one network and /dev/shm, two process lists', async (t) => {
+hostTest('root', 'userns').serial('two-containers.yaml: one network and /dev/shm, two process lists', async (t) => {
   const run = cliOf('two-containers');
   t.is((await run('run', 'examples/two-containers.yaml', '--image', 'debian=host')).exitCode, 0);
   const inContainer = async (container: string, ...words: string[]) =>
@@ -78,7 +78,7 @@ hostTest('root', 'userns')('two-containers.yaml: one network and /dev/shm, two p
   t.is((await run('rm', 'two-containers')).exitCode, 0);
 });
 
-hostTest('root', 'userns')('shared-folder.yaml: the reader sees what root in the pod lets it see', async (t) => {
+hostTest('root', 'userns').serial('shared-folder.yaml: the reader sees what root in the pod lets it see', async (t) => {
   const run = cliOf('shared-folder');
   t.is((await run('run', 'examples/shared-folder.yaml', '--image', 'debian=host')).exitCode, 0);
   const read = (path: string) => run('exec', '-c', 'reader', 'shared-folder', 'cat', path);

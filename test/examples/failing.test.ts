@@ -35,7 +35,7 @@ const runners = [
 ];
 
 for (const {name, text, argv} of runners) {
-  hostTest('root', 'userns')(`subroot/${name}: the pod of a test that fails is removed`, async (t) => {
+  hostTest('root', 'userns').serial(`subroot/${name}: the pod of a test that fails is removed`, async (t) => {
     const file = `examples/${name}/failing.test.ts`;
     writeFileSync(join(consumer.folder, file), text);
     const env = {SUBROOT_ROOT: join(consumer.folder, 'state', name), NOTE: join(consumer.folder, `${name}.pid`)};
@@ -66,14 +66,17 @@ const hanging = [
 ];
 
 for (const {name, text, argv} of hanging) {
-  hostTest('root', 'userns')(`subroot/${name}: the pod of a test that runs into its timeout is removed`, async (t) => {
-    const file = `examples/${name}/hanging.test.ts`;
-    writeFileSync(join(consumer.folder, file), text);
-    const state = join(consumer.folder, 'state', `${name}-hanging`);
-    const env = {SUBROOT_ROOT: state, NOTE: join(consumer.folder, `${name}-hanging.pid`)};
-    const {exitCode, output} = await runIn(consumer, process.execPath, argv(file), {env});
-    t.is(exitCode, 1, output);
-    t.false(existsSync(`/proc/${readFileSync(env.NOTE, 'utf8')}`));
-    t.is((await runIn(consumer, 'subroot', ['pods', '-q'], {env})).output, '');
-  });
+  hostTest('root', 'userns').serial(
+    `subroot/${name}: the pod of a test that runs into its timeout is removed`,
+    async (t) => {
+      const file = `examples/${name}/hanging.test.ts`;
+      writeFileSync(join(consumer.folder, file), text);
+      const state = join(consumer.folder, 'state', `${name}-hanging`);
+      const env = {SUBROOT_ROOT: state, NOTE: join(consumer.folder, `${name}-hanging.pid`)};
+      const {exitCode, output} = await runIn(consumer, process.execPath, argv(file), {env});
+      t.is(exitCode, 1, output);
+      t.false(existsSync(`/proc/${readFileSync(env.NOTE, 'utf8')}`));
+      t.is((await runIn(consumer, 'subroot', ['pods', '-q'], {env})).output, '');
+    },
+  );
 }
