@@ -19,9 +19,8 @@ export function judgeKernel(facts: MachineFacts): Finding[] {
   ];
 }
 
-/** Source: setns(pidfd) 5.8; idmapped mounts 5.12, overlay on them 5.19, of tmpfs 6.3 (KEP-127, mount_setattr(2)). */
+/** Source: mount_setattr(2) and idmapped mounts 5.12 (every plan needs the call), overlay on them 5.19, of tmpfs 6.3 (KEP-127, mount_setattr(2)). */
 const steps: readonly (readonly [major: number, minor: number, what: string])[] = [
-  [5, 12, 'idmapped mounts (5.12)'],
   [5, 19, 'overlay on idmapped layers (5.19)'],
   [6, 3, 'idmapped tmpfs (6.3)'],
 ];
@@ -35,16 +34,16 @@ function judgeVersion({kernel}: MachineFacts): Finding {
   const base = {
     id: 'kernel-version',
     layer: 'kernel',
-    expected: 'Linux 6.3 or later, 5.8 at least',
+    expected: 'Linux 6.3 or later, 5.12 at least',
     affects: realModes,
   } as const;
   const found = `Linux ${printable(kernel)}`;
-  if (isOlder(kernel, 5, 8))
+  if (isOlder(kernel, 5, 12))
     return {
       ...base,
       severity: 'fail',
-      found: `${found}: setns(2) takes no pidfd yet (5.8)`,
-      mend: 'run a newer kernel; Debian 11, Ubuntu 22.04 and RHEL 9 have one',
+      found: `${found} has no mount_setattr(2) (5.12), which every plan needs`,
+      mend: 'run a newer kernel; Debian 12, Ubuntu 22.04 and RHEL 9 have one',
     };
   const missing = steps.filter(([major, minor]) => isOlder(kernel, major, minor)).map(([, , what]) => what);
   if (missing.length === 0) return {...base, severity: 'ok', found};

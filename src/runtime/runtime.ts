@@ -7,6 +7,7 @@ import type {
   ContainerConfig,
   ExecSyncResponse,
   IDMapping,
+  Mount,
   PodSandboxConfig,
   ProgramStream,
   RuntimeService,
@@ -20,6 +21,7 @@ import {bootId, isProcessAlive, startTimeOf} from '../host/proc.ts';
 import type {Step} from '../host/step.ts';
 import type {Mode, ModeSetup} from '../userns/mode.ts';
 import {AttachConnection} from './attach-client.ts';
+import type {PlannedMount} from './container-plan.ts';
 import {FifoPool} from './fifo-pool.ts';
 import {Inventory} from './inventory.ts';
 import {mappingsOf, mappingText, type PodMappings, requireMappings} from './mappings.ts';
@@ -166,6 +168,11 @@ export class Runtime implements StreamingRuntimeService {
           field: `namespace_options.${field}`,
           why: 'namespaces of the node cannot be shared yet',
         });
+    }
+    const [sysctl] = Object.keys(config.linux?.sysctls ?? {});
+    if (sysctl !== undefined) {
+      const why = 'sysctls are not set by subroot yet, and leaving one out would change what the pod means';
+      throw subrootError('SUBROOT_CONFIG_INVALID', {field: `linux.sysctls.${sysctl}`, why});
     }
     throwIfAborted(options.signal, `starting sandbox ${metadata.name}`);
 
@@ -323,7 +330,7 @@ export class Runtime implements StreamingRuntimeService {
     requireImage(config);
     const argv = argvOf(config);
     programOf(config, sandbox);
-    for (const mount of config.mounts ?? []) planMount(mount);
+    for (const mount of config.mounts ?? []) this.#planMount(mount);
 
     const id = randomBytes(32).toString('hex');
     const key = `${sandbox.id}/${config.metadata.name}/${config.metadata.attempt}`;
@@ -371,6 +378,31 @@ export class Runtime implements StreamingRuntimeService {
     return this.#alternatives;
   }
 
+  /**
+   * A mount as this mode can make it. Ids of a volume are shifted by idmapped mounts, which only root of the machine may make; a folder
+   * that is the node's own (emptyDir) is given to the pod's root instead, and a user's folder is refused: it is never chowned.
+   */
+  #planMount(mount: Mount): PlannedMount {
+    const planned = planMount(mount);
+    if (this.setup.mode === 'host' || !planned.idmapped) return planned;
+    if (this.#isOwnVolume(mount)) return {...planned, idmapped: false};
+    const why = `${mount.hostPath} needs an idmapped mount, which only mode host may make (this is mode ${this.setup.mode})`;
+    throw subrootError('SUBROOT_CONFIG_INVALID', {field: 'mounts.uid_mappings', why});
+  }
+
+  #isOwnVolume({hostPath}: Mount): boolean {
+    return hostPath.startsWith(`${join(this.store.root, 'ledger', 'pods')}/`);
+  }
+
+  async #ownVolumes(config: ContainerConfig, sandbox: SandboxRecord): Promise<void> {
+    if (this.setup.mode === 'host') return;
+    const mappings = mappingsOf(sandbox.config);
+    const own = (config.mounts ?? []).filter((mount) => mount.uidMappings?.length && this.#isOwnVolume(mount));
+    if (!mappings || own.length === 0) return;
+    const words = [String(mappings.uids.hostId), String(mappings.gids.hostId), ...own.map(({hostPath}) => hostPath)];
+    await this.agent.request('chown', words);
+  }
+
   async startContainer(request: {containerId: string}, options: CallOptions = {}): Promise<void> {
     const record = this.inventory.requireContainer(request.containerId);
     const state = this.inventory.stateOf(record);
@@ -389,7 +421,8 @@ export class Runtime implements StreamingRuntimeService {
     const {holder} = sandbox;
     if (!holder || !this.inventory.isReady(sandbox)) throw wrong('in a READY sandbox', 'in a NOTREADY sandbox');
     if (record.config.image.image === 'host') await this.#makeAlternatives();
-    const steps = this.planner.container(record.config, sandbox, holder.pid);
+    await this.#ownVolumes(record.config, sandbox);
+    const steps = this.planner.container(record.config, sandbox, holder.pid, (mount) => this.#planMount(mount));
     const folder = this.store.containerFolder(record.id);
     const launchOptions: Record<string, string> = {
       in: `${holder.pid}:${holder.startTime}`,

@@ -54,7 +54,7 @@ function causeOf(step: Step, errno: string): {why: string; mend: string} {
   }
   if ((name === 'tree' || name === 'mount') && errno === 'ENOENT')
     return {why: `${step[2]} is not there`, mend: `make it, or correct the path`};
-  if (errno === 'ENOSYS') return {why: 'this kernel does not know the call', mend: 'use Linux 5.10 or newer'};
+  if (errno === 'ENOSYS') return {why: 'this kernel does not know the call', mend: 'use Linux 5.12 or newer'};
   if (errno === 'ENOSPC') return {why: 'no space is left', mend: 'free memory or space'};
   if (errno === 'EACCES' && (name === 'chdir' || name === 'tree'))
     return {why: 'a folder above it does not let this id through', mend: `\`chmod o+x\` the folders above ${step[1]}`};

@@ -69,11 +69,11 @@ const kubelet = (output: string | undefined, gidOutput = output) => ({account: t
 const cases: readonly Case[] = [
   // kernel
   {
-    title: 'a kernel before 5.8',
+    title: 'a kernel before 5.12',
     id: 'kernel-version',
-    facts: {...goodUser, kernel: '5.4.0-1'},
+    facts: {...goodUser, kernel: '5.10.0-1'},
     severity: 'fail',
-    found: /5\.4\.0-1: setns\(2\) takes no pidfd/,
+    found: /5\.10\.0-1 has no mount_setattr/,
     mend: /newer kernel/,
   },
   {
@@ -85,11 +85,11 @@ const cases: readonly Case[] = [
     mend: /6\.3/,
   },
   {
-    title: 'Linux 5.8 exactly',
+    title: 'Linux 5.12 exactly',
     id: 'kernel-version',
-    facts: {...goodUser, kernel: '5.8'},
+    facts: {...goodUser, kernel: '5.12'},
     severity: 'warn',
-    found: /no idmapped mounts \(5\.12\)/,
+    found: /no overlay on idmapped layers/,
   },
   {
     title: 'Linux 6.3 exactly',
