@@ -61,6 +61,11 @@ export function drawEvidence(
     lines.push(
       `  ${pad('block', widths[0] ?? 0)}   ids 0-${block.size - 1}${' '.repeat(Math.max(0, (widths[1] ?? 0) - `ids 0-${block.size - 1}`.length))}   ids ${block.first}-${block.first + block.size - 1}`,
     );
+  if (block && Number(evidence.uidMap.pod.split(' ')[1]) !== block.first)
+    lines.push(
+      '',
+      '  the maps of the pod are in ids of the outer namespace that acts as its node; the lines below them are in yours',
+    );
   if (evidence.hostMeans === 'caller')
     lines.push(
       '',

@@ -2,7 +2,7 @@ import test from 'ava';
 import {parse} from 'yaml';
 import {inspectPodSchema, inspectSchema, logsSchema, podsSchema, psSchema} from '../../src/cli/pod-schemas.ts';
 import {hostTest, until} from '../helpers/host-test.ts';
-import {isSleeping, manifest, marker, PodScene, shell} from './pod-scene.ts';
+import {isSleeping, manifest, marker, PodScene, shell, wake} from './pod-scene.ts';
 import type {CliResult} from './run-cli.ts';
 import {findSchemaFaults} from './validate-schema.ts';
 
@@ -10,9 +10,10 @@ import {findSchemaFaults} from './validate-schema.ts';
 
 const it = hostTest('root', 'userns', 'perl');
 const talk = 'for n in 1 2 3; do echo out $n; done; echo err >&2; printf "\\033[31mraw\\377\\n"; exec sleep infinity';
+const mark = marker();
 const pods = [
   manifest('web', [shell('main', talk)], {labels: {app: 'web', tier: 'front'}}),
-  manifest('pair', [shell('one', 'sleep infinity'), shell('two', 'sleep 0.2; echo bye; exit 3')], {
+  manifest('pair', [shell('one', 'sleep infinity'), shell('two', `sleep ${mark}; echo bye; exit 3`)], {
     namespace: 'team',
     labels: {app: 'pair'},
   }),
@@ -25,6 +26,7 @@ function shared(): Promise<PodScene> {
   opened ??= (async () => {
     const scene = await PodScene.open();
     await scene.run(pods);
+    wake(mark);
     await scene.subroot(['stop', '-t', '0', 'gone']);
     await until(
       'container two has ended',

@@ -2,7 +2,7 @@ import {readdirSync} from 'node:fs';
 import {join} from 'node:path';
 import {endedSchema, gcSchema} from '../../src/cli/pod-schemas.ts';
 import {hostTest, until} from '../helpers/host-test.ts';
-import {isSleeping, manifest, marker, shell, withScene} from './pod-scene.ts';
+import {isSleeping, manifest, marker, shell, wake, withScene} from './pod-scene.ts';
 import {findSchemaFaults} from './validate-schema.ts';
 
 const it = hostTest('root', 'userns', 'perl');
@@ -129,15 +129,19 @@ it.serial('attach tells when the container has no standard input or terminal, an
 
 it.serial('logs -f goes on until the container ends, or its pod is removed', async (t) => {
   const scene = await withScene(t);
+  const mark = marker();
   await scene.run(
     manifest('two', [
-      shell('ends', 'for n in 1 2 3 4; do echo $n; sleep 0.2; done; printf rest; sleep 1'),
+      shell('ends', `echo 1; echo 2; sleep ${mark}; echo 3; printf rest`),
       shell('stays', 'echo here; exec sleep infinity'),
     ]),
   );
-  const ends = await scene.subroot(['logs', '-f', '--tail', '1000', 'two', '-c', 'ends']);
+  const following = scene.start('logs', '-f', '--tail', '1', 'two', '-c', 'ends');
+  await until('it shows the last line', () => following.seen().stdout === '2\n');
+  wake(mark);
+  const ends = await following.ended;
   t.is(ends.exitCode, 0);
-  t.is(ends.stdout.replace(/\n$/, ''), '1\n2\n3\n4\nrest');
+  t.is(ends.stdout.replace(/\n$/, ''), '2\n3\nrest');
   const {ended, seen} = scene.start('logs', '-f', 'two', '-c', 'stays');
   await until('it shows what was there', () => seen().stdout === 'here\n');
   await scene.subroot(['rm', 'two']);

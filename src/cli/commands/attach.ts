@@ -44,6 +44,9 @@ export const attachCommand = defineCommand({
     }),
 });
 
+/** How long a Ctrl-P waits for its Ctrl-Q before the container gets it, in milliseconds. */
+const HOLD_MS = 500;
+
 /** Our standard input on its way to the container: as it comes, or as a raw terminal with its size and the keys that let go. */
 class Input {
   isDetached = false;
@@ -51,6 +54,7 @@ class Input {
   readonly #isRaw: boolean;
   readonly #restore: () => void;
   readonly #keys = new DetachKeys();
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(connection: Connection, isRaw: boolean) {
     this.#connection = connection;
@@ -68,6 +72,7 @@ class Input {
 
   close(): void {
     const {stdin, stdout} = process;
+    clearTimeout(this.#timer);
     stdout.off('resize', this.#resize);
     stdin.off('data', this.#pass).off('end', this.#end).off('error', this.#end);
     this.#restore();
@@ -79,10 +84,21 @@ class Input {
   readonly #end = (): void => this.#connection.endStdin();
 
   readonly #pass = (bytes: Buffer): void => {
-    const {pass, detached} = this.#isRaw ? this.#keys.push(bytes) : {pass: bytes, detached: false};
+    if (!this.#isRaw) {
+      this.#connection.write(bytes);
+      return;
+    }
+    clearTimeout(this.#timer);
+    const {pass, detached} = this.#keys.push(bytes);
     if (pass.length > 0) this.#connection.write(pass);
-    if (!detached) return;
-    this.isDetached = true;
-    this.#connection.close();
+    if (detached) {
+      this.isDetached = true;
+      this.#connection.close();
+    } else this.#timer = setTimeout(this.#release, HOLD_MS);
+  };
+
+  readonly #release = (): void => {
+    const bytes = this.#keys.release();
+    if (bytes.length > 0) this.#connection.write(bytes);
   };
 }
