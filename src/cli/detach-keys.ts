@@ -12,6 +12,7 @@ export class DetachKeys {
 
   /** What of these bytes is for the container, and whether the keys ended it there. */
   push(bytes: Uint8Array): {readonly pass: Uint8Array; readonly detached: boolean} {
+    if (bytes.length === 0) return {pass: bytes, detached: false};
     let pass: Uint8Array = this.#isHeld ? Buffer.concat([held, bytes]) : bytes;
     let detached = this.#lastWasP && bytes[0] === CTRL_Q;
     if (detached) pass = pass.subarray(0, 0);

@@ -1,4 +1,5 @@
 import test from 'ava';
+import fc from 'fast-check';
 import {DetachKeys} from '../../src/cli/detach-keys.ts';
 
 /** What of the pieces reaches the container, with `|` where they let go; `.` as a piece is the pause after which a Ctrl-P is given out. */
@@ -38,4 +39,14 @@ test('a Ctrl-P of its own reaches the container: with the next key, or after a p
 
 test('a Ctrl-Q after the pause still lets go', (t) => {
   t.is(typed('\x10', '.', '\x11'), '\x10|');
+});
+
+test('without the two keys in a row nothing is lost or added but a last Ctrl-P that waits', (t) => {
+  fc.assert(
+    fc.property(fc.array(fc.string({unit: fc.constantFrom('a', '\x10', '\x12', '\n')})), (chunks) => {
+      t.is(typed(...chunks), chunks.join('').replace(/\x10$/, ''));
+      const paused = chunks.flatMap((chunk) => [chunk, '.']);
+      t.is(typed(...paused), chunks.join(''));
+    }),
+  );
 });
