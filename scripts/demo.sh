@@ -11,7 +11,5 @@ echo '$ subroot run examples/userns-pod.yaml --image debian=host'
 $subroot run examples/userns-pod.yaml --image debian=host
 cat <<'TEXT'
 
-It runs on, until you remove it. From another terminal, in this folder:
-  npx subroot exec -it userns sh
-  npx subroot rm userns
+It runs on until you remove it. In this folder, the commands above are `npx subroot …`.
 TEXT

@@ -51,6 +51,8 @@ node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.ex
 stamp=node_modules/.subroot-setup
 if [ ! -f "$stamp" ] || ! cmp -s package-lock.json "$stamp"; then
   echo 'setup: npm ci'
-  npm ci --no-audit --no-fund --loglevel=error
+  npm ci --no-audit --no-fund --no-update-notifier --loglevel=error
+  node -e "require('node-pty')" 2>/dev/null ||
+    echo 'setup: node-pty was not built (it needs g++, make and python3); terminals use script(1) instead'
   cp package-lock.json "$stamp"
 fi

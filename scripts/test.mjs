@@ -2,12 +2,14 @@
 import {spawn} from 'node:child_process';
 
 const files = process.argv.slice(2);
-const child = spawn(process.execPath, ['node_modules/ava/entrypoints/cli.mjs', '--tap', ...files], {stdio: ['ignore', 'pipe', 'inherit']});
+const child = spawn(process.execPath, ['node_modules/ava/entrypoints/cli.mjs', '--tap', ...files], {
+  stdio: ['ignore', 'pipe', 'inherit'],
+});
 const counts = {passed: 0, failed: 0, skipped: 0};
 const failures = [];
 let rest = '';
 let open;
-child.stdout.setEncoding('utf8').on('data', text => {
+child.stdout.setEncoding('utf8').on('data', (text) => {
   rest += text;
   const lines = rest.split('\n');
   rest = lines.pop();
@@ -30,7 +32,7 @@ child.stdout.setEncoding('utf8').on('data', text => {
   }
 });
 const progress = setInterval(() => console.log(`… ${counts.passed} passed, ${counts.failed} failed so far`), 20_000);
-child.on('close', code => {
+child.on('close', (code) => {
   clearInterval(progress);
   for (const failure of failures) console.log(`\n${failure.join('\n')}`);
   const total = counts.passed + counts.failed;

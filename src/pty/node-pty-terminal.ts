@@ -1,6 +1,5 @@
 import {readSync, writeSync} from 'node:fs';
 import {StringDecoder} from 'node:string_decoder';
-import type {IPty} from 'node-pty';
 import {isProcessAlive, startTimeOf} from '../host/proc.ts';
 import {EarlyText} from './early-text.ts';
 import type {Terminal, TerminalOptions} from './terminal.ts';
@@ -10,7 +9,31 @@ import {requireArgv, requireSize, requireText} from './terminal-input.ts';
 /** Milliseconds between attempts to write to a terminal whose program does not read. */
 const LONGEST_PAUSE_MS = 16;
 
-/** What node-pty has besides its public interface, in the exact version that we depend on. */
+/** The part of node-pty 1.1.0 that is used. It is optional: where it did not compile its types are missing too, and ours are enough. */
+interface NodePty {
+  spawn(
+    file: string | undefined,
+    args: readonly string[],
+    options: {
+      readonly name: string;
+      readonly rows: number;
+      readonly cols: number;
+      readonly cwd: string;
+      readonly env: Readonly<Record<string, string | undefined>>;
+      readonly encoding: null;
+    },
+  ): Pty;
+}
+
+interface Pty extends Insides {
+  readonly pid: number;
+  onData(listener: (bytes: unknown) => void): unknown;
+  onExit(listener: (end: {exitCode: number; signal?: number}) => void): unknown;
+  resize(columns: number, rows: number): void;
+  kill(signal?: string): void;
+}
+
+/** What it has besides its public interface, in the exact version that we depend on. */
 interface Insides {
   readonly fd: number;
   readonly _socket: {readonly destroyed: boolean; destroy(error?: Error): unknown};
@@ -95,7 +118,8 @@ export async function openNodePty(argv: readonly string[], options: TerminalOpti
   const {rows, columns} = options;
   requireArgv(argv);
   requireSize(rows, columns);
-  const {spawn} = await import('node-pty');
+  const moduleName: string = 'node-pty';
+  const {spawn} = (await import(moduleName)) as NodePty;
   const [file, ...args] = argv;
   const pty = spawn(file, args, {
     name: 'xterm-256color',
@@ -107,14 +131,14 @@ export async function openNodePty(argv: readonly string[], options: TerminalOpti
     // backspace erases before the program has set the terminal up.)
     encoding: null,
   });
-  const insides = pty as IPty & Insides;
+  const insides: Insides = pty;
   const typist = new Typist(insides);
   const output = new EarlyText();
   const decoder = new StringDecoder('utf8');
   const push = (bytes: Buffer) => output.push(decoder.write(bytes));
   const identity = {pid: pty.pid, startTime: startTimeOf(pty.pid) ?? ''};
   let hasEnded = false;
-  pty.onData((bytes) => push(bytes as unknown as Buffer));
+  pty.onData((bytes) => push(bytes as Buffer));
   const {_socket: socket} = insides;
   const destroy = socket.destroy.bind(socket);
   socket.destroy = (error) => {

@@ -1,5 +1,5 @@
 import {randomBytes} from 'node:crypto';
-import {existsSync, mkdirSync, rmSync} from 'node:fs';
+import {existsSync, rmSync} from 'node:fs';
 import {dirname, join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import type {
@@ -18,6 +18,7 @@ import type {
 import {SubrootError, subrootError} from '../../native-free/errors.ts';
 import {type Agent, AgentFailure, type Launched, type ProcessIdentity, type ProgramExit} from '../host/agent.ts';
 import {bootId, isProcessAlive, startTimeOf} from '../host/proc.ts';
+import {makeFolder} from '../host/state-files.ts';
 import type {Step} from '../host/step.ts';
 import type {Mode, ModeSetup} from '../userns/mode.ts';
 import {AttachConnection} from './attach-client.ts';
@@ -263,7 +264,7 @@ export class Runtime implements StreamingRuntimeService {
       // Every container's init is in a pid namespace below the holder's: the kernel has killed them with it.
       const running = this.inventory
         .containersOf(record.id)
-        .filter((container) => container.init && !this.store.readExit(container.id));
+        .filter((container) => container.init && !this.store.hasExit(container.id));
       for (const container of running) await this.#untilExited(container, 2_000);
     }
     if (record.stopped !== true) this.store.writeSandbox({...record, stopped: true});
@@ -338,7 +339,7 @@ export class Runtime implements StreamingRuntimeService {
     try {
       const logDirectory = sandbox.config.logDirectory;
       const logPath = logDirectory && config.logPath ? join(logDirectory, config.logPath) : '';
-      if (logPath) mkdirSync(dirname(logPath), {recursive: true, mode: 0o755});
+      if (logPath) makeFolder(dirname(logPath), 0o755);
       this.store.writeContainer({id, sandboxId: sandbox.id, config, logPath, createdAt: nowNs(), argv});
       this.#reserve('container', key, id);
       this.trace(this.store.namePath('container', key));
@@ -368,7 +369,7 @@ export class Runtime implements StreamingRuntimeService {
       const {alternatives} = this.planner;
       if (!alternatives) return;
       const {folder, links} = alternatives;
-      mkdirSync(folder, {recursive: true, mode: 0o755});
+      makeFolder(folder, 0o755);
       const steps: Step[] = [
         ['mount', 'tmpfs', folder, 'tmpfs', 'nosuid,nodev,noexec', 'mode=0755'],
         ...links.map(([name, target]): Step => ['symlink', target, `${folder}/${name}`]),
@@ -437,6 +438,7 @@ export class Runtime implements StreamingRuntimeService {
       ...(sandbox.config.linux?.securityContext?.namespaceOptions?.pid === 'POD' ? {sharedpid: '1'} : {}),
     };
     if (!this.store.claimStart(record.id)) throw wrong('CREATED', 'being started');
+    let running: Launched | undefined;
     try {
       const launched = await this.#launch(
         launchOptions,
@@ -444,6 +446,7 @@ export class Runtime implements StreamingRuntimeService {
         `start container ${record.config.metadata.name}`,
         'exec',
       );
+      running = launched;
       this.store.writeContainer({
         ...record,
         startedAt: nowNs(),
@@ -461,8 +464,14 @@ export class Runtime implements StreamingRuntimeService {
         );
       }
     } catch (error) {
+      // It runs and nobody would know of it.
+      if (running) await this.#kill(running, 9);
       const message = error instanceof SubrootError ? error.shortMessage : String(error);
-      this.store.writeContainer({...record, startError: {message, finishedAt: nowNs(), exitCode: 128}});
+      try {
+        this.store.writeContainer({...record, startError: {message, finishedAt: nowNs(), exitCode: 128}});
+      } catch {
+        // The first error says more: the disk that this could not be written to is the cause.
+      }
       throw error;
     }
   }
@@ -500,7 +509,7 @@ export class Runtime implements StreamingRuntimeService {
     const end = performance.now() + ms;
     let gone = 0;
     for (let delay = 0; ; delay = Math.min(delay + 1, 20)) {
-      if (this.store.readExit(record.id)) return true;
+      if (this.store.hasExit(record.id)) return true;
       // Dead without a record: its supervisor was killed too. It gets a moment to have been merely slow.
       if (!isProcessAlive(init) && ++gone > 20) return true;
       if (performance.now() > end) return false;
@@ -589,7 +598,7 @@ export class Runtime implements StreamingRuntimeService {
     const [command = ''] = request.cmd;
     throwIfAborted(options.signal, `running ${command}`);
     const folder = join(this.store.root, 'fifos', `${process.pid}-exec-${this.#nextKey++}`);
-    mkdirSync(folder, {mode: 0o700});
+    makeFolder(folder, 0o700);
     this.trace(folder);
     const forget = () => {
       rmSync(folder, {recursive: true, force: true});

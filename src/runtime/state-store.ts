@@ -1,6 +1,7 @@
 import {createHash} from 'node:crypto';
 import {
   closeSync,
+  existsSync,
   linkSync,
   mkdirSync,
   openSync,
@@ -17,9 +18,10 @@ import {
 } from 'node:fs';
 import {join} from 'node:path';
 import type {ContainerConfig, PodSandboxConfig} from '../../native-free/cri.ts';
-import {SubrootError, subrootError} from '../../native-free/errors.ts';
+import {subrootError} from '../../native-free/errors.ts';
 import type {IdMap} from '../../native-free/id-map.ts';
 import type {ProcessIdentity} from '../host/agent.ts';
+import {errnoOf, guarded, makeFolder} from '../host/state-files.ts';
 import type {Mode} from '../userns/mode.ts';
 
 /** The version of the layout below; a folder of a newer one is refused, never guessed at. */
@@ -78,24 +80,6 @@ export interface NameHolder {
   readonly isStartMark: boolean;
 }
 
-function codeOf(error: unknown): string {
-  return (error as NodeJS.ErrnoException | undefined)?.code ?? 'EIO';
-}
-
-/** Runs a file operation and names the state folder, the path and the errno when it fails. */
-function guarded<Result>(path: string, operation: () => Result): Result {
-  try {
-    return operation();
-  } catch (error) {
-    if (error instanceof SubrootError) throw error;
-    const errno = codeOf(error);
-    if (errno === 'ENOSPC' || errno === 'EDQUOT') throw subrootError('SUBROOT_STATE_DISK_FULL', {path, errno}, error);
-    if (errno === 'EROFS') throw subrootError('SUBROOT_STATE_READ_ONLY', {path, errno}, error);
-    if (errno === 'EACCES' || errno === 'EPERM') throw subrootError('SUBROOT_STATE_FORBIDDEN', {path, errno}, error);
-    throw subrootError('SUBROOT_STATE_IO', {path, errno}, error);
-  }
-}
-
 /**
  * The state of all pods of one node, as files: a folder per sandbox and per container, each record replaced atomically, so that
  * any process can read it at any time and a crash leaves either the old or the new. Modes are 0700 and 0600.
@@ -111,30 +95,18 @@ export class StateStore {
 
   /** Opens or makes a state folder. Errors: SUBROOT_STATE_NEWER, _READ_ONLY, _DISK_FULL, _FORBIDDEN, _CORRUPT, _IO. */
   static open(root: string): StateStore {
-    guarded(root, () => mkdirSync(root, {recursive: true, mode: 0o711}));
-    const versionFile = join(root, 'version');
-    let text: string | undefined;
-    try {
-      text = readFileSync(versionFile, 'utf8');
-    } catch {
-      text = undefined;
-    }
-    if (text === undefined || text.trim() === '') {
-      for (const folder of ['sandboxes', 'containers', 'names', 'fifos', 'logs'])
-        guarded(root, () => mkdirSync(join(root, folder), {recursive: true, mode: 0o700}));
+    makeFolder(root, 0o711);
+    if (!checkVersion(root)) {
+      for (const folder of ['sandboxes', 'containers', 'names', 'fifos', 'logs']) makeFolder(join(root, folder), 0o700);
+      const versionFile = join(root, 'version');
       guarded(versionFile, () => replaceFile(versionFile, `${JSON.stringify({version: STATE_VERSION})}\n`));
-    } else {
-      let version: unknown;
-      try {
-        version = (JSON.parse(text) as {version?: unknown}).version;
-      } catch {
-        throw subrootError('SUBROOT_STATE_CORRUPT', {path: versionFile, why: 'it is not JSON'});
-      }
-      if (typeof version !== 'number')
-        throw subrootError('SUBROOT_STATE_CORRUPT', {path: versionFile, why: 'it names no version'});
-      if (version > STATE_VERSION)
-        throw subrootError('SUBROOT_STATE_NEWER', {path: root, version, known: STATE_VERSION});
     }
+    return new StateStore(root);
+  }
+
+  /** A state folder to look at: nothing is made, and one that is not there has no pods. Errors: SUBROOT_STATE_NEWER, _CORRUPT. */
+  static openToRead(root: string): StateStore {
+    checkVersion(root);
     return new StateStore(root);
   }
 
@@ -166,7 +138,7 @@ export class StateStore {
         try {
           mkdirSync(folder, {mode: 0o700});
         } catch (error) {
-          if (codeOf(error) !== 'EEXIST') throw error;
+          if (errnoOf(error) !== 'EEXIST') throw error;
         }
         replaceFile(path, text);
       }
@@ -216,10 +188,15 @@ export class StateStore {
         closeSync(openSync(path, 'wx', 0o600));
         return true;
       } catch (error) {
-        if (codeOf(error) === 'EEXIST') return false;
+        if (errnoOf(error) === 'EEXIST') return false;
         throw error;
       }
     });
+  }
+
+  /** True when a container's end is on record, readable or not. */
+  hasExit(id: string): boolean {
+    return existsSync(join(this.containerFolder(id), 'exit'));
   }
 
   readExit(id: string): ExitRecord | undefined {
@@ -253,7 +230,7 @@ export class StateStore {
     try {
       renameSync(this.sandboxFolder(id), retired);
     } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw error;
+      if (errnoOf(error) !== 'ENOENT') throw error;
     }
     return readStarted(retired)?.process;
   }
@@ -288,7 +265,7 @@ export class StateStore {
         isTaken = false;
         return undefined;
       } catch (error) {
-        if (codeOf(error) !== 'EEXIST') throw error;
+        if (errnoOf(error) !== 'EEXIST') throw error;
         return readName(path) ?? this.reserveName(kind, name, id, owner);
       } finally {
         // That of a pod stays until its start is finished.
@@ -344,6 +321,27 @@ function readStarted(folder: string): {process: ProcessIdentity; supervisor: Pro
   };
 }
 
+/** True when the folder has the version that we know, false when it has none. Throws SUBROOT_STATE_NEWER, _CORRUPT. */
+function checkVersion(root: string): boolean {
+  const path = join(root, 'version');
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch {
+    return false;
+  }
+  if (text.trim() === '') return false;
+  let version: unknown;
+  try {
+    version = (JSON.parse(text) as {version?: unknown}).version;
+  } catch {
+    throw subrootError('SUBROOT_STATE_CORRUPT', {path, why: 'it is not JSON'});
+  }
+  if (typeof version !== 'number') throw subrootError('SUBROOT_STATE_CORRUPT', {path, why: 'it names no version'});
+  if (version > STATE_VERSION) throw subrootError('SUBROOT_STATE_NEWER', {path: root, version, known: STATE_VERSION});
+  return true;
+}
+
 function readName(path: string): NameHolder | undefined {
   let text: string;
   try {
@@ -378,7 +376,7 @@ function readRecord<Record>(path: string, required: readonly string[]): Record |
     if (statSync(path, {throwIfNoEntry: false}) === undefined) return undefined;
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    const errno = codeOf(error);
+    const errno = errnoOf(error);
     if (errno === 'ENOENT' || errno === 'ENOTDIR') return undefined;
     throw subrootError(errno === 'EACCES' ? 'SUBROOT_STATE_FORBIDDEN' : 'SUBROOT_STATE_IO', {path, errno}, error);
   }
@@ -399,8 +397,8 @@ function listFolder(path: string): string[] {
   try {
     return readdirSync(path).filter((name) => !name.startsWith('.'));
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return [];
-    throw subrootError('SUBROOT_STATE_IO', {path, errno: codeOf(error)}, error);
+    if (errnoOf(error) === 'ENOENT') return [];
+    throw subrootError('SUBROOT_STATE_IO', {path, errno: errnoOf(error)}, error);
   }
 }
 
@@ -410,20 +408,20 @@ function removeFlat(folder: string): void {
   try {
     names = readdirSync(folder);
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return;
+    if (errnoOf(error) === 'ENOENT') return;
     throw error;
   }
   for (const name of names) {
     try {
       unlinkSync(join(folder, name));
     } catch (error) {
-      if (codeOf(error) !== 'ENOENT') rmSync(join(folder, name), {recursive: true, force: true});
+      if (errnoOf(error) !== 'ENOENT') rmSync(join(folder, name), {recursive: true, force: true});
     }
   }
   try {
     rmdirSync(folder);
   } catch (error) {
-    if (codeOf(error) !== 'ENOENT') rmSync(folder, {recursive: true, force: true});
+    if (errnoOf(error) !== 'ENOENT') rmSync(folder, {recursive: true, force: true});
   }
 }
 
@@ -432,6 +430,6 @@ function markFile(path: string): void {
   try {
     closeSync(openSync(path, 'w', 0o600));
   } catch (error) {
-    if (codeOf(error) !== 'ENOENT') throw error;
+    if (errnoOf(error) !== 'ENOENT') throw error;
   }
 }
