@@ -69,8 +69,11 @@ our %task;    # id → task
 our %by_pid;
 our $events = \*STDOUT;
 
-sub watch { my ($fh, $callback) = @_; $reader{fileno $fh} = [$fh, $callback]; vec($read_set, fileno $fh, 1) = 1 }
-sub unwatch { my ($fh) = @_; my $fd = fileno $fh; return unless defined $fd; delete $reader{$fd}; vec($read_set, $fd, 1) = 0 }
+# What select(2) found ready, less what was watched or let go since: a descriptor that is closed and made anew while others of the
+# same round are served has the old one's number, and reading it would block us for ever.
+our $ready = '';
+sub watch { my ($fh, $callback) = @_; my $fd = fileno $fh; $reader{$fd} = [$fh, $callback]; vec($read_set, $fd, 1) = 1; vec($ready, $fd, 1) = 0 }
+sub unwatch { my ($fh) = @_; my $fd = fileno $fh; return unless defined $fd; delete $reader{$fd}; vec($read_set, $fd, 1) = 0; vec($ready, $fd, 1) = 0 }
 sub forget { my ($fh) = @_; return unless defined $fh && defined fileno $fh; unwatch($fh); my $fd = fileno $fh; delete $writer{$fd}; vec($write_set, $fd, 1) = 0; close $fh }
 sub nonblocking { my ($fh) = @_; my $flags = fcntl $fh, 3, 0; fcntl $fh, 4, $flags | 2048 }
 sub send_to {
@@ -139,7 +142,8 @@ sub loop {
     $idle->() if $n == 0;
     next if $n <= 0;
     for my $fd (keys %writer) { flush_to($fd) if vec $w, $fd, 1 }
-    for my $fd (keys %reader) { next unless vec $r, $fd, 1; my $entry = $reader{$fd} or next; $entry->[1]->($entry->[0]) }
+    $ready = $r;
+    for my $fd (keys %reader) { next unless vec $ready, $fd, 1; my $entry = $reader{$fd} or next; $entry->[1]->($entry->[0]) }
   }
 }
 
@@ -285,8 +289,9 @@ sub listen_for_clients {
   my $error = $! + 0;
   umask $old;
   $! = $error;
-  check($ok);
+  die {errno => $! + 0, text => "$dir/attach.sock: $!"} unless $ok;
   check(listen $listener, 16);
+  nonblocking($listener);
   $t->{listener} = $listener;
   watch_listener($t);
 }
