@@ -4,22 +4,11 @@ import {mkdtempSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {Ledger, seededRandom, UsernsAllocator} from '../sim/index.ts';
+import {quantile, type Row} from './lib/measure.ts';
+import {report} from './lib/report.ts';
 
-interface Row {
-  readonly bench: string;
-  readonly case: string;
-  readonly p50: number;
-  readonly p99: number;
-  readonly unit: 'ns' | 'us' | 'ms';
-  /** Peer's p50 over ours, in the same run: above 1 is faster than the peer. */
-  readonly ratio?: number;
-  readonly peer?: string;
-}
-
-function percentiles(samples: readonly number[]): {p50: number; p99: number} {
-  const sorted = samples.toSorted((a, b) => a - b);
-  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
-  return {p50: at(0.5), p99: at(0.99)};
+function percentiles(samples: readonly number[]): {n: number; p50: number; p99: number} {
+  return {n: samples.length, p50: quantile(samples, 0.5), p99: quantile(samples, 0.99)};
 }
 
 /** ns per call, one sample per batch. */
@@ -86,12 +75,12 @@ function allocatorRows(): Row[] {
     );
     timed(20, 2000, ours);
     timed(20, 2000, theirs);
-    const {p50, p99} = percentiles(timed(500, 1000, ours));
+    const own = percentiles(timed(500, 1000, ours));
     const peer = percentiles(timed(200, 1000, theirs)).p50;
     return {
       bench: 'allocator',
       case: `allocate+release, ${share * 100} % of ${allocator.capacity}`,
-      ...{p50, p99, unit: 'ns' as const, ratio: peer / p50, peer: 'Map scan'},
+      ...{...own, unit: 'ns' as const, ratio: own.p50 / peer, peer: 'Map scan'},
     };
   });
 }
@@ -143,21 +132,4 @@ function ledgerRows(): Row[] {
   }
 }
 
-const rows = [...allocatorRows(), ...ledgerRows()];
-const rounded = (value: number) => Number(value.toPrecision(4));
-for (const row of rows) {
-  const {ratio, ...rest} = row;
-  const line = {
-    ...rest,
-    p50: rounded(row.p50),
-    p99: rounded(row.p99),
-    ...(ratio !== undefined && {ratio: rounded(ratio)}),
-  };
-  if (process.argv.includes('--json')) console.log(JSON.stringify(line));
-  else {
-    const peer = ratio === undefined ? '' : `  ${rounded(ratio)}x of ${row.peer}`;
-    console.log(
-      `${row.bench.padEnd(10)} ${row.case.padEnd(40)} p50 ${line.p50} ${row.unit}, p99 ${line.p99} ${row.unit}${peer}`,
-    );
-  }
-}
+report([...allocatorRows(), ...ledgerRows()]);

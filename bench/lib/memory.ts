@@ -1,0 +1,33 @@
+import {readdirSync, readFileSync} from 'node:fs';
+
+export interface Memory {
+  /** Estimate of what could be given to a new program, and what nobody uses at all. */
+  readonly available: number;
+  readonly free: number;
+  /** Slabs that cannot be reclaimed, kernel stacks, page tables, per-CPU memory. */
+  readonly kernel: number;
+}
+
+/** Kilobytes, from /proc/meminfo. */
+export function readMemory(): Memory {
+  const text = readFileSync('/proc/meminfo', 'latin1');
+  const field = (name: string) => Number(new RegExp(`^${name}: +(\\d+)`, 'm').exec(text)?.[1] ?? 0);
+  return {
+    available: field('MemAvailable'),
+    free: field('MemFree'),
+    kernel: field('SUnreclaim') + field('KernelStack') + field('PageTables') + field('Percpu'),
+  };
+}
+
+export function listPids(): Set<number> {
+  return new Set(readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? [Number(name)] : [])));
+}
+
+/** Kilobytes of a process's own share, 0 when it is gone. */
+export function pssOf(pid: number): number {
+  try {
+    return Number(/^Pss: +(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1'))?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
+}
