@@ -610,6 +610,12 @@ export class Ledger {
       if (claim === undefined || claim === 'unreadable' || claim.pod !== podUid) continue;
       for (const unit of this.#claims.unitsOf(claim).reverse()) this.#claims.drop(unit);
     }
+    // A file that names nothing any more: the claim itself says whose it is.
+    for (const claim of this.#heads()) {
+      if (claim.pod !== podUid || claim.kind === 'prepared') continue;
+      const mine = this.#takeForRelease(claim);
+      if (mine) this.#finishRelease(mine);
+    }
     this.#removePodDir(podUid);
     this.#quarantined.delete(podUid);
     this.#recover();

@@ -383,7 +383,7 @@ sub launch {
   delete $t->{child_socket};
   # While the child is on its way:
   my $ok = eval {
-    if ($option->{log}) { open $t->{log}, '>>', $option->{log} or check(0); chmod 0640, $option->{log} }
+    if ($option->{log}) { open $t->{log}, '>>', $option->{log} or die {errno => $! + 0, text => "$option->{log}: $!"}; chmod 0640, $option->{log} }
     listen_for_clients($t) if $option->{socket};
     1;
   };

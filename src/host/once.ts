@@ -2,6 +2,7 @@ import {randomBytes} from 'node:crypto';
 import {existsSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {AgentFailure, agentScript, errnoName} from './agent.ts';
+import {guarded} from './state-files.ts';
 import type {Step} from './step.ts';
 import {decodeWord, encodeRequest} from './words.ts';
 
@@ -27,7 +28,7 @@ export function prepareOnce(
 ): OnceProgram {
   const file = join(folder, `plan-${process.pid}-${randomBytes(8).toString('hex')}`);
   const words = ['once', 'start', ...Object.entries(options).map(([key, value]) => `${key}=${value}`)];
-  writeFileSync(file, encodeRequest(words, steps), {mode: 0o600});
+  guarded(file, () => writeFileSync(file, encodeRequest(words, steps), {mode: 0o600}));
   const discard = () => {
     rmSync(file, {force: true});
     rmSync(`${file}.error`, {force: true});

@@ -1,7 +1,8 @@
-import {mkdirSync, statSync} from 'node:fs';
+import {statSync} from 'node:fs';
 import {join} from 'node:path';
 import {subrootError} from '../../native-free/errors.ts';
 import {credentialsOf, namespaceOf, readIdMapText} from '../host/proc.ts';
+import {makeFolder} from '../host/state-files.ts';
 import type {SandboxRecord} from '../runtime/state-store.ts';
 import type {Mode} from '../userns/mode.ts';
 import type {PodNode} from './node.ts';
@@ -56,7 +57,7 @@ function tidy(map: string): string {
 export async function readEvidence(node: PodNode, record: SandboxRecord, hostPid: number): Promise<Evidence> {
   const {runtime} = node;
   const folder = join(node.root, 'evidence', record.id);
-  mkdirSync(folder, {recursive: true, mode: 0o711});
+  makeFolder(folder, 0o711);
   const userns = record.config.linux?.securityContext?.namespaceOptions?.usernsOptions;
   const base = {uid: userns?.uids[0]?.hostId ?? 0, gid: userns?.gids[0]?.hostId ?? 0};
   let containerId: string | undefined;

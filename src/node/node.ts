@@ -1,9 +1,10 @@
-import {existsSync, mkdirSync, readdirSync, rmSync, statSync} from 'node:fs';
+import {existsSync, readdirSync, rmSync, statSync} from 'node:fs';
 import {join} from 'node:path';
 import type {ErrorCode} from '../../native-free/errors.ts';
 import {SubrootError, subrootError} from '../../native-free/errors.ts';
 import {type IdBlock, Ledger, type Pod, removeVolumes, sandboxConfigOf, startPod} from '../../sim/index.ts';
 import {bootId, isProcessAlive, startTimeOf} from '../host/proc.ts';
+import {explainFileError, makeFolder} from '../host/state-files.ts';
 import {Inventory} from '../runtime/inventory.ts';
 import {Runtime} from '../runtime/runtime.ts';
 import {type SandboxRecord, StateStore} from '../runtime/state-store.ts';
@@ -151,7 +152,9 @@ export class PodNode implements AsyncDisposable {
       store.releaseName('pod', fullName, uid);
       rmSync(logDirectory, {recursive: true, force: true});
       this.runtime.untrace(...traces, logDirectory);
-      throw error;
+      // Volumes are made by the kubelet's part, whose file errors are as they came.
+      const {path, syscall} = error as NodeJS.ErrnoException;
+      throw syscall !== undefined && path?.startsWith(this.root) ? explainFileError(path, error) : error;
     }
   }
 
@@ -394,7 +397,7 @@ export async function createNode(options: NodeOptions = {}): Promise<PodNode> {
   );
   try {
     const runtime = new Runtime({root, setup, agent, lifetime: options.lifetime ?? 'bound'});
-    mkdirSync(join(root, 'plans'), {recursive: true, mode: 0o700});
+    makeFolder(join(root, 'plans'), 0o700);
     const ledger = openLedger(root, setup, options, runtime);
     const node = new PodNode({root, setup, runtime, ledger, options});
     if (options.prepare) await node.prepare(options.prepare);

@@ -3,6 +3,7 @@ import type {Options, Result, TemplateExpression} from 'execa';
 import type {StreamHandlers} from '../../native-free/cri.ts';
 import {subrootError} from '../../native-free/errors.ts';
 import {type ChainTranslation, type IdMap, toContainerId, toHostId, translateChain} from '../../native-free/id-map.ts';
+import {AgentFailure} from '../host/agent.ts';
 import {prepareOnce} from '../host/once.ts';
 import {isProcessAlive} from '../host/proc.ts';
 import type {Terminal} from '../pty/terminal.ts';
@@ -184,9 +185,12 @@ export class PodView {
     const command = built.join(' ');
     try {
       const result = await execa(file, args, {...rest, env: {LC_ALL: 'C'}, cwd: '/'} as Options);
+      // With `reject: false` too: a program that never ran has no result.
+      const failure = result.failed ? once.failure() : undefined;
+      if (failure) throw failure;
       return rename(result, [file, ...args].join(' '), command) as Result;
     } catch (error) {
-      const failure = once.failure();
+      const failure = error instanceof AgentFailure ? error : once.failure();
       if (failure) throw explainStep(failure, plan.steps, `run ${built[0] ?? marker}`);
       if (error instanceof ExecaError) rename(error, [file, ...args].join(' '), command);
       throw error;

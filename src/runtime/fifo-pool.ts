@@ -1,7 +1,8 @@
-import {constants, mkdirSync, openSync, rmdirSync, unlinkSync} from 'node:fs';
+import {constants, openSync, rmdirSync, unlinkSync} from 'node:fs';
 import {Socket} from 'node:net';
 import {join} from 'node:path';
 import type {Agent} from '../host/agent.ts';
+import {makeFolder} from '../host/state-files.ts';
 
 /** The streams of one program: FIFOs, since a plan can open them by name and a pod may reopen /dev/stdout. */
 export interface ProgramStreams {
@@ -27,7 +28,7 @@ export class FifoPool {
 
   #make(count: number): Promise<void> {
     const folders = Array.from({length: count}, () => join(this.#root, `${process.pid}-${this.#next++}`));
-    for (const folder of folders) mkdirSync(folder, {mode: 0o700});
+    for (const folder of folders) makeFolder(folder, 0o700);
     this.#agent.tell('leftover', folders);
     const paths = folders.flatMap((folder) => [`${folder}/out`, `${folder}/err`]);
     return this.#agent.request('fifos', paths).then(() => {

@@ -158,9 +158,9 @@ export class Inventory {
 
   /** Dead and on record, or dead with nobody left who would record it; in between it counts as running. */
   #hasEnded(record: ContainerRecord, init: ProcessIdentity): boolean {
-    if (this.store.readExit(record.id)) return true;
+    if (this.store.hasExit(record.id)) return true;
     if (isProcessAlive(init)) return false;
-    return !(record.supervisor && isProcessAlive(record.supervisor)) || this.store.readExit(record.id) !== undefined;
+    return !(record.supervisor && isProcessAlive(record.supervisor)) || this.store.hasExit(record.id);
   }
 
   async containerStatus(request: {

@@ -267,7 +267,12 @@ export class Runtime implements StreamingRuntimeService {
         .filter((container) => container.init && !this.store.hasExit(container.id));
       for (const container of running) await this.#untilExited(container, 2_000);
     }
-    if (record.stopped !== true) this.store.writeSandbox({...record, stopped: true});
+    if (record.stopped === true) return;
+    try {
+      this.store.writeSandbox({...record, stopped: true});
+    } catch {
+      // On a full disk too a pod can be stopped and removed: its dead holder says the same.
+    }
   }
 
   async removePodSandbox(request: {podSandboxId: string}, options: CallOptions = {}): Promise<void> {

@@ -2,6 +2,7 @@ import {readFileSync} from 'node:fs';
 import type {SubrootError} from '../../native-free/errors.ts';
 import {subrootError} from '../../native-free/errors.ts';
 import type {AgentFailure} from '../host/agent.ts';
+import {explainFileError} from '../host/state-files.ts';
 import type {Step} from '../host/step.ts';
 
 function readSysctl(path: string): string | undefined {
@@ -52,6 +53,8 @@ function causeOf(step: Step, errno: string): {why: string; mend: string} {
       mend: 'put the folder on ext4, xfs, btrfs or tmpfs, or run in mode host',
     };
   }
+  if (name === 'chdir' && (errno === 'ENOENT' || errno === 'ENOTDIR'))
+    return {why: `${step[1]} is not there, or no folder`, mend: 'make it, or correct the path'};
   if ((name === 'tree' || name === 'mount') && errno === 'ENOENT')
     return {why: `${step[2]} is not there`, mend: `make it, or correct the path`};
   if (errno === 'ENOSYS') return {why: 'this kernel does not know the call', mend: 'use Linux 5.12 or newer'};
@@ -68,6 +71,10 @@ function causeOf(step: Step, errno: string): {why: string; mend: string} {
 export function explainStep(failure: AgentFailure, steps: readonly Step[], action: string): SubrootError {
   const step = steps[failure.step];
   if (step === undefined) {
+    if (['ENOSPC', 'EDQUOT', 'EROFS'].includes(failure.errno)) {
+      const path = /^(\/.*): /.exec(failure.text)?.[1] ?? 'the state folder';
+      return explainFileError(path, Object.assign(failure, {code: failure.errno}));
+    }
     const isGone = failure.errno === 'ESRCH';
     return isGone
       ? subrootError('SUBROOT_PROCESS_GONE', {action}, failure)

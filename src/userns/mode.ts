@@ -100,6 +100,16 @@ function refuse(refusal: PlanRefusal, user: string, file: string): never {
   throw subrootError('SUBROOT_SUBID_UNUSABLE', {user, file, why: refusal.why});
 }
 
+/** Who we are. An id without an account has its number for a name, as in /etc/subuid. */
+function ownUser(): {name: string; uid: number; gid: number} {
+  const ids = {uid: process.geteuid?.() ?? -1, gid: process.getegid?.() ?? -1};
+  try {
+    return {name: userInfo().username, ...ids};
+  } catch {
+    return {name: String(ids.uid), ...ids};
+  }
+}
+
 async function ownRanges(
   user: {name: string; uid: number},
   kind: 'uid' | 'gid',
@@ -121,7 +131,8 @@ async function ownRanges(
     count: Number(count),
   }));
   if (ranges.length > 0) return ranges;
-  const problem = parsed.problems.find(({value}) => value.startsWith(user.name));
+  const lines = (text ?? '').split('\n');
+  const problem = parsed.problems.find(({line}) => lines[line - 1]?.trimStart().startsWith(`${user.name}:`));
   if (problem)
     throw subrootError('SUBROOT_SUBID_MALFORMED', {
       file,
@@ -167,7 +178,7 @@ async function requireMapTools(): Promise<void> {
 
 async function subidSetup(blockSize: number): Promise<ModeSetup> {
   await requireMapTools();
-  const {username: name, uid, gid} = userInfo();
+  const {name, uid, gid} = ownUser();
   const uidPlan = planPseudoHost({
     ownId: uid,
     ranges: await ownRanges({name, uid}, 'uid'),
@@ -212,7 +223,7 @@ async function subidSetup(blockSize: number): Promise<ModeSetup> {
 }
 
 function singleSetup(why: string): ModeSetup {
-  const {uid, gid} = userInfo();
+  const {uid, gid} = ownUser();
   const uidMap: IdMap = [{containerId: 0, hostId: uid, size: 1}];
   const gidMap: IdMap = [{containerId: 0, hostId: gid, size: 1}];
   return {

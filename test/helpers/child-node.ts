@@ -88,6 +88,42 @@ export function environmentOf(env: Readonly<Record<string, string>> = {}): Recor
   return {PATH: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin', ...env};
 }
 
+export interface Ran {
+  readonly exitCode: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the CLI to its end in an environment that holds PATH and what is given. */
+export async function runCli(
+  args: readonly string[],
+  options: ChildOptions & {readonly input?: string} = {},
+): Promise<Ran> {
+  const program = join(await programs(), 'bin/cli.mjs');
+  const [file = '', ...words] = [...(options.prefix ?? []), process.execPath, program, ...args];
+  const child = spawn(file, words, {
+    cwd: options.cwd ?? '/',
+    env: environmentOf(options.env),
+    stdio: ['pipe', 'pipe', 'pipe'],
+    detached: true,
+  });
+  options.sessions?.add(child.pid ?? -1);
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  child.stdin.on('error', () => {});
+  child.stdin.end(options.input ?? '');
+  return await new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (exitCode) => resolve({exitCode, stdout, stderr}));
+  });
+}
+
 /** A process of its own with a node in it. It is killed at the end of the test if it still runs. */
 export class ChildNode {
   readonly #child: ChildProcess;

@@ -1,5 +1,6 @@
 import {randomInt} from 'node:crypto';
-import {readdirSync, readFileSync, readlinkSync} from 'node:fs';
+import {chownSync, readdirSync, readFileSync, readlinkSync} from 'node:fs';
+import {join} from 'node:path';
 import type {ExecutionContext} from 'ava';
 import {dir} from 'tmp-promise';
 import {createNode, type NodeOptions} from '../../src/index.ts';
@@ -15,6 +16,16 @@ function textOf(path: string): string {
     return readFileSync(path, 'latin1');
   } catch {
     return '';
+  }
+}
+
+function cgroups(folder: string): string[] {
+  try {
+    return readdirSync(folder, {withFileTypes: true}).flatMap((entry) =>
+      entry.isDirectory() ? [join(folder, entry.name), ...cgroups(join(folder, entry.name))] : [],
+    );
+  } catch {
+    return [];
   }
 }
 
@@ -39,6 +50,9 @@ export class Lab {
   readonly sessions = new Set<number>();
   /** Processes that are meant to live: the lab's own children. */
   readonly spared = new Set<number>([process.pid]);
+
+  /** Users that are the lab's alone. */
+  readonly uids = new Set<number>();
 
   constructor(root: string, pool: Lab['pool']) {
     this.root = root;
@@ -67,6 +81,8 @@ export class Lab {
         .split(' ')[3],
     );
     if (this.sessions.has(session)) return true;
+    const uid = /^Uid:\t(\d+)/m.exec(textOf(`/proc/${pid}/status`))?.[1];
+    if (this.uids.has(Number(uid))) return true;
     // Perl's $0 hides command line and environment of an agent and a supervisor; what they have open does not lie.
     if (commandLine.startsWith('subroot-') && openFilesOf(pid).some((path) => path.includes(this.root))) return true;
     const map = textOf(`/proc/${pid}/uid_map`).trim().split(/\s+/).map(Number);
@@ -101,6 +117,27 @@ export class Lab {
     );
   }
 
+  /**
+   * All that may not come to be when something fails: processes (by pid, since they rename themselves, and without the agents, which
+   * fork ahead), files, this machine's mounts and its cgroups.
+   */
+  snapshot(): string[] {
+    const processes = this.processes().filter((line) => !line.includes(': subroot-agent'));
+    return [
+      ...processes.map((line) => line.replace(/:.*/s, '')),
+      ...this.files(),
+      ...readFileSync('/proc/self/mountinfo', 'utf8').split('\n'),
+      ...cgroups('/sys/fs/cgroup'),
+    ];
+  }
+
+  /** Waits until there is nothing that was not in a snapshot. */
+  async untilNothingIsNew(before: readonly string[]): Promise<void> {
+    const isNew = () => this.snapshot().filter((line) => !before.includes(line));
+    const seen = () => [...isNew(), ...this.processes()].join('\n  ');
+    await until('nothing half-made stays', () => isNew().length === 0, {deadlineMs: 3000, seen});
+  }
+
   left(): string[] {
     return [...this.processes(), ...this.mounts(), ...this.files()];
   }
@@ -114,17 +151,28 @@ export class Lab {
   }
 }
 
-/** A lab that is empty again at the end of the test: pods that are left then are removed, and whatever stays fails the test. */
-export async function makeLab(t: ExecutionContext, options: {blocks?: number} = {}): Promise<Lab> {
+/**
+ * A lab that is empty again at the end of the test: pods that are left then are removed, and whatever stays fails the test. With `uid`
+ * the state folder is that user's, and the test removes its pods itself.
+ */
+export async function makeLab(t: ExecutionContext, options: {blocks?: number; uid?: number} = {}): Promise<Lab> {
   const folder = await dir({prefix: 'subroot-lab', unsafeCleanup: true});
-  const length = (options.blocks ?? 64) * blockSize;
-  const first = randomInt(40_000, 60_000) * blockSize;
-  const lab = new Lab(folder.path, {first, length});
+  const length = (options.blocks ?? 16) * blockSize;
+  let lab: Lab;
+  // Others' pods may be anywhere: few blocks, where nobody is now.
+  do lab = new Lab(folder.path, {first: randomInt(40_000, 65_000) * blockSize, length});
+  while (lab.processes().length > 0);
   // Nodes of this process are the lab's too.
   const {PATH} = process.env;
   process.env.PATH = lab.env.PATH;
+  const {uid} = options;
+  if (uid !== undefined) {
+    chownSync(folder.path, uid, uid);
+    lab.uids.add(uid);
+  }
   t.teardown(async () => {
     try {
+      if (uid !== undefined) return await lab.untilNothingIsLeft('the test', 5000);
       const node = await createNode({...lab.options, lifetime: 'detached'});
       try {
         await node.gc();
