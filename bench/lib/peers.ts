@@ -164,8 +164,8 @@ function ociConfig({rootfs, firstId}: PeerOptions): unknown {
 export function ociRuntime(name: string, command: string, globals: readonly string[], options: PeerOptions): Peer {
   const bundle = join(options.folder, `bundle-${name.replaceAll(/\W+/g, '-')}`);
   const root = `${bundle}-state`;
-  mkdirSync(bundle);
-  mkdirSync(root);
+  mkdirSync(bundle, {recursive: true});
+  mkdirSync(root, {recursive: true});
   writeFileSync(join(bundle, 'config.json'), JSON.stringify(ociConfig(options)));
   const stdio = streams(options.folder);
   const run = new Set<string>();
