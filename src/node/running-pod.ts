@@ -123,10 +123,10 @@ export class PodView {
   async containerId(name?: string): Promise<string> {
     const {containers} = await this.#inventory.listContainers({filter: {podSandboxId: this.id}});
     const all = containers.reverse();
+    const named = name === undefined ? all[0] : all.find(({metadata}) => metadata.name === name);
+    // An id is told from a name by its length: a name that is a hexadecimal digit or two would fit many ids.
     const found =
-      name === undefined
-        ? all[0]
-        : all.find((container) => container.metadata.name === name || container.id.startsWith(name));
+      named ?? (name !== undefined && name.length >= 4 ? all.find(({id}) => id.startsWith(name)) : undefined);
     if (!found)
       throw subrootError('SUBROOT_POD_HAS_NO_CONTAINER', {
         pod: this.name,
