@@ -64,3 +64,38 @@ export async function fakeUser(
 export function inOwnMounts(command: string): readonly string[] {
   return ['unshare', '-m', '--propagation', 'private', 'sh', '-c', `${command} && exec "$@"`, 'sh'];
 }
+
+const userNamespaceScript = String.raw`
+  my ($arch, $first, $size, $then, @program) = @ARGV;
+  pipe my $up_r, my $up_w;
+  pipe my $go_r, my $go_w;
+  my $pid = fork;
+  if (!$pid) {
+    close $up_r;
+    close $go_w;
+    syscall({x64 => 272, arm64 => 97}->{$arch}, 0x10000000 + 0x20000) == 0 or die "unshare: $!";
+    syswrite $up_w, "x";
+    sysread $go_r, my $byte, 1;
+    ($), $() = ("0 0", 0);
+    ($<, $>) = (0, 0);
+    exec "sh", "-c", "$then && exec \"\$@\"", "sh", @program;
+  }
+  close $up_w;
+  sysread $up_r, my $byte, 1;
+  for my $kind ("uid_map", "gid_map") {
+    open my $fh, ">", "/proc/$pid/$kind" or die;
+    defined syswrite $fh, "0 $first $size" or die "$kind: $!";
+  }
+  syswrite $go_w, "x";
+  close $_ for $go_w, *STDIN, *STDOUT;
+  waitpid $pid, 0;
+  exit($? >> 8 || ($? & 127 ? 137 : 0));
+`;
+
+/**
+ * Words before a program that run it as root of a new user namespace (and of mounts of its own) whose ids 0…size−1 are first… here,
+ * after a shell command in it.
+ */
+export function inUserNamespace(first: number, size: number, then = ':'): readonly string[] {
+  return ['perl', '-e', userNamespaceScript, process.arch, String(first), String(size), then];
+}

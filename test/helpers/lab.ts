@@ -53,10 +53,13 @@ export class Lab {
 
   /** Users that are the lab's alone. */
   readonly uids = new Set<number>();
+  /** Further ids that are the lab's alone: a user's subordinate ones. */
+  readonly ranges: {readonly first: number; readonly length: number}[];
 
   constructor(root: string, pool: Lab['pool']) {
     this.root = root;
     this.pool = pool;
+    this.ranges = [pool];
     this.marker = `/subroot-marker-${pool.first}`;
   }
 
@@ -87,7 +90,8 @@ export class Lab {
     if (commandLine.startsWith('subroot-') && openFilesOf(pid).some((path) => path.includes(this.root))) return true;
     const map = textOf(`/proc/${pid}/uid_map`).trim().split(/\s+/).map(Number);
     const hostId = map[1] ?? 0;
-    if (map.length === 3 && hostId >= this.pool.first && hostId < this.pool.first + this.pool.length) return true;
+    const isInRange = this.ranges.some(({first, length}) => hostId >= first && hostId < first + length);
+    if (map.length === 3 && isInRange) return true;
     return textOf(`/proc/${pid}/environ`).includes(this.marker);
   }
 
@@ -96,7 +100,11 @@ export class Lab {
     return processes()
       .filter(({pid, commandLine}) => !this.spared.has(pid) && !commandLine.includes('esbuild'))
       .filter(({pid, commandLine}) => this.#isOurs(pid, commandLine))
-      .map(({pid, commandLine}) => `process ${pid}: ${commandLine} (${textOf(`/proc/${pid}/uid_map`).trim()})`);
+      .map(({pid, commandLine}) => {
+        // Name, state, parent, group, session: a process that is about to be gone has no command line any more.
+        const stat = textOf(`/proc/${pid}/stat`).split(' ').slice(1, 6).join(' ');
+        return `process ${pid}: ${commandLine} (${textOf(`/proc/${pid}/uid_map`).trim()}) ${stat} ${textOf(`/proc/${pid}/wchan`)}`;
+      });
   }
 
   mounts(): string[] {

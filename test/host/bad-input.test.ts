@@ -5,7 +5,7 @@ import type {ExecutionContext} from 'ava';
 import {dir} from 'tmp-promise';
 import {createNode} from '../../src/index.ts';
 import {ChildNode, type ChildOptions, type Ran, runCli} from '../helpers/child-node.ts';
-import {fakeUser, inOwnMounts} from '../helpers/fake-user.ts';
+import {fakeUser, inOwnMounts, inUserNamespace} from '../helpers/fake-user.ts';
 import {contentsOf, hostTest, until} from '../helpers/host-test.ts';
 import {exitOf, sh, sharedFolder} from '../helpers/in-pod.ts';
 import {type Lab, makeLab} from '../helpers/lab.ts';
@@ -624,26 +624,12 @@ userTest.serial('a state folder of somebody else is refused with its path', asyn
 
 // ── the kernel's limit
 
-/** Words that run a program as root of a user namespace of its own with 3 blocks of ids, where no further one can be made. */
-async function withoutNamespaces(t: ExecutionContext, first: number, then: string): Promise<readonly string[]> {
-  const script = String.raw`
-    my ($first, $then, @program) = @ARGV;
-    pipe my $up_r, my $up_w; pipe my $go_r, my $go_w;
-    my $pid = fork;
-    if (!$pid) { close $up_r; close $go_w; syscall({x64 => 272, arm64 => 97}->{$ENV{ARCH}}, 0x10000000 + 0x20000) == 0 or die "unshare $!"; syswrite $up_w, "x"; sysread $go_r, my $b, 1; $) = "0 0"; $( = 0; $< = $> = 0; exec "sh", "-c", "$then && exec \"\$@\"", "sh", @program }
-    close $up_w; sysread $up_r, my $b, 1;
-    for my $kind ("uid_map", "gid_map") { open my $fh, ">", "/proc/$pid/$kind" or die; syswrite $fh, "0 $first 196608" or die "$kind $!" }
-    syswrite $go_w, "x"; close $go_w; $SIG{TERM} = sub { kill 9, $pid }; waitpid $pid, 0; exit($? >> 8 || ($? & 127 ? 137 : 0));`;
-  t.truthy(script);
-  return ['env', `ARCH=${process.arch}`, 'perl', '-e', script, String(first), then];
-}
-
 rootTest.serial('where no user namespace can be made, the limit is named, not the disk: as root', async (t) => {
   const lab = await makeLab(t);
   execFileSync('chown', [`${lab.pool.first}:${lab.pool.first}`, lab.root]);
-  const prefix = await withoutNamespaces(
-    t,
+  const prefix = inUserNamespace(
     lab.pool.first,
+    3 * 65_536,
     'mount -t tmpfs none /mnt && echo 0 > /proc/sys/user/max_user_namespaces',
   );
   const child = await ChildNode.start(t, {...lab.child, prefix});
@@ -666,7 +652,7 @@ rootTest.serial('where no user namespace can be made, the limit is named, not th
   const lab = await makeLab(t);
   const then =
     'mount -t tmpfs -o mode=1777 none /mnt && echo 0 > /proc/sys/user/max_user_namespaces && set -- setpriv --reuid=1000 --regid=1000 --clear-groups -- "$@"';
-  const prefix = await withoutNamespaces(t, lab.pool.first, then);
+  const prefix = inUserNamespace(lab.pool.first, 3 * 65_536, then);
   const child = await ChildNode.start(t, {...lab.child, prefix});
   const error = await t.throwsAsync(child.call('open', {root: '/mnt/state', mode: 'single'}), {
     code: 'SUBROOT_USERNS_LIMIT',
