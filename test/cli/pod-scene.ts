@@ -1,4 +1,4 @@
-import {readdirSync, readFileSync, readlinkSync} from 'node:fs';
+import {closeSync, openSync, readdirSync, readFileSync, readlinkSync} from 'node:fs';
 import {join} from 'node:path';
 import {dir} from 'tmp-promise';
 import {contentsOf, processes, until} from '../helpers/host-test.ts';
@@ -48,6 +48,7 @@ export function wake(mark: string): void {
 /** A state folder of a test's own, and the program on it. */
 export class PodScene {
   readonly root: string;
+  readonly #held: number[] = [];
   readonly #namespaces = new Set<string>();
   readonly #removeFolder: () => Promise<void>;
 
@@ -86,7 +87,10 @@ export class PodScene {
           holder: {pid: number};
         };
         const namespace = readlinkSync(`/proc/${holder.pid}/ns/user`);
-        if (namespace !== readlinkSync('/proc/self/ns/user')) this.#namespaces.add(namespace);
+        if (namespace === readlinkSync('/proc/self/ns/user') || this.#namespaces.has(namespace)) continue;
+        // Held open: the number of a namespace that is gone is soon another's, of a test beside this one.
+        this.#held.push(openSync(`/proc/${holder.pid}/ns/user`, 'r'));
+        this.#namespaces.add(namespace);
       } catch {
         // Not started yet, or gone.
       }
@@ -129,6 +133,7 @@ export class PodScene {
     try {
       await this.expectNothingLeft();
     } finally {
+      for (const fd of this.#held.splice(0)) closeSync(fd);
       await this.#removeFolder();
     }
   }
