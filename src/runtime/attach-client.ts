@@ -6,6 +6,9 @@ import {subrootError} from '../../native-free/errors.ts';
 /** Frames of the attach socket: TYPE (1 byte), LENGTH (4 bytes, network order), bytes. The agent speaks the same. */
 export const frameType = {stdin: 0, stdout: 1, stderr: 2, resize: 3, endOfStdin: 4, exit: 5} as const;
 
+/** Bytes in one frame of ours; the supervisor lets go of who sends more than 1 MiB in one. */
+const frameLimit = 65_536;
+
 /** One frame as bytes. */
 export function encodeFrame(type: number, bytes: Uint8Array): Buffer {
   const frame = Buffer.allocUnsafe(5 + bytes.length);
@@ -77,7 +80,10 @@ export class AttachConnection implements ProgramStream {
   }
 
   write(bytes: Uint8Array): boolean {
-    return this.#socket.write(encodeFrame(frameType.stdin, bytes));
+    let hasRoom = true;
+    for (let at = 0; at < bytes.length; at += frameLimit)
+      hasRoom = this.#socket.write(encodeFrame(frameType.stdin, bytes.subarray(at, at + frameLimit)));
+    return hasRoom;
   }
 
   resize(rows: number, columns: number): void {

@@ -183,7 +183,8 @@ export function planContainer(input: ContainerPlanInput): Step[] {
     ['podtree', 'shm', '/dev/shm'],
     ...stage(locked),
     ['join', input.hasUserns ? 'user,net,ipc,uts' : 'net,ipc,uts'],
-    ...(input.hasUserns ? ([['creds', '0', '0', input.groups]] satisfies Step[]) : []),
+    // Without a user namespace too: it clears the groups of whoever started us.
+    ['creds', '0', '0', input.groups],
     ['unshare', input.ownPid ? 'mnt,pid,cgroup' : 'mnt,cgroup'],
     ...(input.ownPid ? ([['fork']] satisfies Step[]) : []),
     // Before it tells its pid, so that a supervisor that is dead by then is noticed.
@@ -268,7 +269,7 @@ export function planExec(input: ExecPlanInput): Step[] {
   return [
     ['whoami'],
     ['join', (input.hasUserns ? ['user', ...namespaces] : namespaces).join(',')],
-    ...(input.hasUserns ? ([['creds', '0', '0', input.groups]] satisfies Step[]) : []),
+    ['creds', '0', '0', input.groups],
     ['pdeathsig', 'KILL'],
     ...(input.terminal
       ? ([['terminal', String(input.program.uid), input.ttyGroup ? '5' : '0', '24', '80', '']] satisfies Step[])

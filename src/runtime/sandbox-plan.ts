@@ -26,7 +26,7 @@ export interface UsernsPlanInput {
  * Source: kernel/ucount.c, kubernetes-userns facts §9.3.
  */
 export function planUserns({userland, mappings, groups}: UsernsPlanInput): Step[] {
-  if (mappings === undefined) return holdUserland(userland);
+  if (mappings === undefined) return [...holdUserland(userland), ['creds', '0', '0', groups]];
   const {uids, gids} = mappings;
   return [
     ...holdUserland(userland),

@@ -279,7 +279,11 @@ for (const lifetime of ['bound', 'detached'] as const) {
               (line) =>
                 !running.some((first) => line.includes(` ${first} `)) && !(ready.length > 0 && /supervis/.test(line)),
             ),
-            ...claimed.filter((first) => !owned.includes(first)).map((first) => `block ${first} of nobody`),
+            ...claimed
+              .filter((first) => !owned.includes(first))
+              .map(
+                (first) => `block ${first} of nobody: ${readdirSync(join(lab.root, 'ledger/blocks', String(first)))}`,
+              ),
             ...owned.filter((first) => !claimed.includes(first)).map((first) => `block ${first} is not claimed`),
             ...ready.filter(({containers}) => containers.length !== 2).map(({name}) => `half a pod: ${name}`),
             ...(lifetime === 'bound' ? ready.map(({name}) => `a bound pod outlived its process: ${name}`) : []),
