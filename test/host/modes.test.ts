@@ -281,6 +281,30 @@ for (const [mode, size] of [
   );
 }
 
+// ── what is not handed on
+
+hostTest('root', 'userns', 'perl', 'setpriv').serial(
+  'the groups of whoever starts a node reach no pod, with a user namespace or without',
+  async (t) => {
+    const lab = await makeLab(t);
+    const prefix = ['setpriv', '--groups=1234,5678', '--'];
+    for (const lifetime of ['bound', 'detached'] as const) {
+      const child = await ChildNode.open(t, {...lab.options, lifetime}, {...lab.child, prefix});
+      t.is(statusField(child.pid, 'Groups'), '1234 5678', 'the control');
+      for (const hostUsers of [false, true]) {
+        const {name, pid} = await child.run({hostUsers});
+        const [{pid: init} = {pid: -1}] = await child.call<{pid: number}[]>('containers', name);
+        t.is(statusField(pid, 'Groups'), '', `${lifetime} ${hostUsers}: the holder`);
+        t.is(statusField(init, 'Groups'), '', `${lifetime} ${hostUsers}: the container`);
+        t.is(await child.sh(name, 'id -G'), '0', `${lifetime} ${hostUsers}: a program that joins`);
+        await child.call('remove', name);
+      }
+      await child.call('close');
+      await child.kill();
+    }
+  },
+);
+
 // ── inside a user namespace
 
 rootTest.serial(
