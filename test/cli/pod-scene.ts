@@ -121,7 +121,7 @@ export class PodScene {
   /** Throws when something of the pods stays; a process that was killed may take a moment to be gone. */
   async expectNothingLeft(): Promise<void> {
     await until('nothing is left', () => this.left().length === 0, {
-      deadlineMs: 3000,
+      deadlineMs: 15_000,
       seen: () => this.left().join('\n'),
     });
   }

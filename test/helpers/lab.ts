@@ -143,7 +143,7 @@ export class Lab {
   async untilNothingIsNew(before: readonly string[]): Promise<void> {
     const isNew = () => this.snapshot().filter((line) => !before.includes(line));
     const seen = () => [...isNew(), ...this.processes()].join('\n  ');
-    await until('nothing half-made stays', () => isNew().length === 0, {deadlineMs: 3000, seen});
+    await until('nothing half-made stays', () => isNew().length === 0, {deadlineMs: 15_000, seen});
   }
 
   left(): string[] {

@@ -818,7 +818,7 @@ rootTest.serial('a start that is cancelled at any point leaves nothing', async (
       t.is((outcome as SubrootError).grpc, 'CANCELLED');
       t.deepEqual(await node.pods(), []);
       await until('the state folder is as it was', () => contentsOf(node.root).join() === before.join(), {
-        deadlineMs: 2000,
+        deadlineMs: 10_000,
         seen: () =>
           contentsOf(node.root)
             .filter((path) => !before.includes(path))
