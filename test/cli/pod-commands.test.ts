@@ -206,7 +206,7 @@ it('exec --timeout kills the program and what it has started, and ends with 124'
   const {exitCode, stderr} = await run('exec', '--timeout', '0.5', 'web', 'sh', '-c', `sleep ${mark}; true`);
   t.is(exitCode, 124);
   t.regex(stderr, /^subroot: sh did not end within 0\.5 s and was killed\n.*\[SUBROOT_EXEC_TIMEOUT\]\n$/s);
-  await until('nothing of it is left', () => !isSleeping(mark), {deadlineMs: 3000});
+  await until('nothing of it is left', () => !isSleeping(mark), {deadlineMs: 15_000});
 });
 
 for (const signal of ['SIGTERM', 'SIGHUP'] as const) {
@@ -217,7 +217,7 @@ for (const signal of ['SIGTERM', 'SIGHUP'] as const) {
     await until('it runs', () => isSleeping(mark));
     child.kill(signal);
     t.is((await ended).exitCode, signal === 'SIGTERM' ? 143 : 129);
-    await until('nothing of it is left', () => !isSleeping(mark), {deadlineMs: 3000});
+    await until('nothing of it is left', () => !isSleeping(mark), {deadlineMs: 15_000});
   });
 }
 

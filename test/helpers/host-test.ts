@@ -265,7 +265,7 @@ export async function withNode(t: ExecutionContext, options: NodeOptions = {}): 
     for (const {id} of await node.pods()) await node.pod(id).remove();
     await node.close();
     // A process that was killed may take a moment to be gone; what stays is a leftover.
-    await until('nothing is left of the node', () => footprint.left().length === 0, {deadlineMs: 3000}).catch(() =>
+    await until('nothing is left of the node', () => footprint.left().length === 0, {deadlineMs: 15_000}).catch(() =>
       problems.push(...footprint.left()),
     );
     footprint.close();

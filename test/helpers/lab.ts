@@ -151,7 +151,7 @@ export class Lab {
   }
 
   /** Waits until nothing is left, and fails with what is. */
-  async untilNothingIsLeft(what: string, deadlineMs = 2000): Promise<void> {
+  async untilNothingIsLeft(what: string, deadlineMs = 10_000): Promise<void> {
     await until(`nothing is left after ${what}`, () => this.left().length === 0, {
       deadlineMs,
       seen: () => `\n  ${this.left().join('\n  ')}`,

@@ -105,7 +105,7 @@ export async function screenOf(t: ExecutionContext, open: () => Promise<Terminal
       ...(openMasters() > mastersBefore ? [`${openMasters() - mastersBefore} masters of terminals`] : []),
     ];
     await until(`nothing is left of a terminal (${terminal.backend})`, () => left().length === 0, {
-      deadlineMs: 3000,
+      deadlineMs: 15_000,
       seen: () => left().join(', '),
     });
   });

@@ -476,7 +476,7 @@ rootTest.serial('a disk that is full at any point of a start leaves the folder a
         'nothing half-made stays',
         () => contentsOf(view).join() === files.join() && lab.processes().length === processes,
         {
-          deadlineMs: 3000,
+          deadlineMs: 15_000,
           seen: () =>
             `${lifetime}, room for ${room} files, ${code}: ${contentsOf(view).filter((path) => !files.includes(path))} ${lab.processes()}`,
         },

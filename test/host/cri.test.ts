@@ -89,7 +89,7 @@ async function withCri(t: ExecutionContext): Promise<Cri> {
   const made: {cri?: Cri} = {};
   t.teardown(async () => {
     for (const holder of made.cri?.holders ?? [])
-      await until(`holder ${holder.pid} is gone`, () => !isProcessAlive(holder), {deadlineMs: 3000});
+      await until(`holder ${holder.pid} is gone`, () => !isProcessAlive(holder), {deadlineMs: 15_000});
   });
   made.cri = new Cri(await withNode(t));
   return made.cri;
@@ -547,7 +547,7 @@ rootTest.serial('in a shared pid namespace TERM ends a plain program (143), and 
   const isSleeping = () => processes().some(({commandLine}) => commandLine === `sleep ${seconds}`);
   await until('the child sleeps', isSleeping);
   await cri.runtime.removeContainer({containerId: parent});
-  await until('the child is gone with its container', () => !isSleeping(), {deadlineMs: 3000});
+  await until('the child is gone with its container', () => !isSleeping(), {deadlineMs: 15_000});
 });
 
 // ── lists
@@ -659,7 +659,7 @@ rootTest.serial('a program that takes longer than its timeout is killed with all
   });
   t.true(performance.now() - startedAt < 5000);
   await until('the whole tree is gone', () => sleeping().length === 0, {
-    deadlineMs: 3000,
+    deadlineMs: 15_000,
     seen: () =>
       sleeping()
         .map(({commandLine}) => commandLine)
@@ -679,7 +679,7 @@ rootTest.serial(
     const outcome = await cri.exec(id, `echo said; sleep ${seconds} &`, 1).catch((error: unknown) => error);
     t.true(performance.now() - startedAt < 5000);
     t.true(outcome instanceof SubrootError && outcome.code === 'SUBROOT_EXEC_TIMEOUT', String(outcome));
-    await until('it is gone', () => !isSleeping(), {deadlineMs: 3000});
+    await until('it is gone', () => !isSleeping(), {deadlineMs: 15_000});
   },
 );
 
@@ -879,7 +879,7 @@ rootTest.serial(
       grpc: 'CANCELLED',
       message: /running sh was cancelled/,
     });
-    await until('the program is gone', () => !isSleeping(), {deadlineMs: 3000});
+    await until('the program is gone', () => !isSleeping(), {deadlineMs: 15_000});
     const stop = new AbortController();
     const stopping = cri.runtime.stopContainer({containerId: id, timeout: 60}, {signal: stop.signal});
     stop.abort();

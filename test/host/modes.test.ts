@@ -267,7 +267,7 @@ for (const [mode, size] of [
       process.kill(child.agentPid, 'SIGKILL');
       await child.kill();
       await until('no process is left', () => lab.processes().length === 0, {
-        deadlineMs: 3000,
+        deadlineMs: 15_000,
         seen: () => lab.processes().join('\n'),
       });
       const next = await ChildNode.open(t, {root: lab.root, mode}, how);
