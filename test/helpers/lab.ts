@@ -107,6 +107,11 @@ export class Lab {
       });
   }
 
+  /** Those that are no agents: an agent forks its next worker ahead. */
+  podProcesses(): string[] {
+    return this.processes().filter((line) => !line.includes(': subroot-agent'));
+  }
+
   mounts(): string[] {
     return readFileSync('/proc/self/mountinfo', 'utf8')
       .split('\n')
@@ -130,9 +135,8 @@ export class Lab {
    * fork ahead), files, this machine's mounts and its cgroups.
    */
   snapshot(): string[] {
-    const processes = this.processes().filter((line) => !line.includes(': subroot-agent'));
     return [
-      ...processes.map((line) => line.replace(/:.*/s, '')),
+      ...this.podProcesses().map((line) => line.replace(/:.*/s, '')),
       ...this.files(),
       ...readFileSync('/proc/self/mountinfo', 'utf8').split('\n'),
       ...cgroups('/sys/fs/cgroup'),

@@ -444,7 +444,7 @@ rootTest.serial('a disk that is full at any point of a start leaves the folder a
         .reduce((total, free) => String(Number(total) - Number(free))),
     );
     const files = contentsOf(view);
-    const processes = lab.processes().length;
+    const processes = lab.podProcesses().length;
     const codes = new Set<string>();
     for (let room = 0; ; room++) {
       t.true(room < 80, 'a pod needs more than 80 files?');
@@ -474,7 +474,7 @@ rootTest.serial('a disk that is full at any point of a start leaves the folder a
       execFileSync('nsenter', ['-m', '-t', String(child.pid), 'mount', '-o', 'remount,nr_inodes=300', lab.root]);
       await until(
         'nothing half-made stays',
-        () => contentsOf(view).join() === files.join() && lab.processes().length === processes,
+        () => contentsOf(view).join() === files.join() && lab.podProcesses().length === processes,
         {
           deadlineMs: 15_000,
           seen: () =>
@@ -635,14 +635,14 @@ rootTest.serial('where no user namespace can be made, the limit is named, not th
   const child = await ChildNode.start(t, {...lab.child, prefix});
   const root = '/mnt/state';
   await child.call('open', {root});
-  const before = lab.processes().length;
+  const before = lab.podProcesses().length;
   const error = await t.throwsAsync(child.run(), {code: 'SUBROOT_USERNS_LIMIT'});
   t.regex(error?.message ?? '', /user\.max_user_namespaces is 0 here/);
   t.regex(error?.message ?? '', /this is not about disk space/);
   t.regex(error?.message ?? '', /To mend: `sysctl user\.max_user_namespaces=/);
   t.is((error as unknown as {layer: string}).layer, 'kernel limit');
   t.deepEqual(await child.call('pods'), []);
-  await until('nothing half-made stays', () => lab.processes().length <= before);
+  await until('nothing half-made stays', () => lab.podProcesses().length <= before);
   // The control: the same pod in the machine's user namespace of that root.
   await child.run({hostUsers: true});
   await child.call('close');
