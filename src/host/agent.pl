@@ -647,6 +647,7 @@ sub detach {
   must('setsid');
   $SIG{HUP} = $SIG{INT} = 'IGNORE';
   $0 = "subroot-supervisor $id";
+  own_poll();
   forget(\*STDIN);
   for my $fd (keys %reader) { forget($reader{$fd}[0]) }
   %task = %by_pid = %bound = %leftovers = ();

@@ -12,11 +12,13 @@ our %NR = $arch eq 'arm64'
   ? (mount => 40, umount2 => 39, pivot_root => 41, unshare => 97, setns => 268, prctl => 167, capset => 91, setresuid => 147,
      setresgid => 149, setgroups => 159, clone => 220, sethostname => 161, signalfd4 => 74, rt_sigprocmask => 135,
      clock_gettime => 113, sendmsg => 211, recvmsg => 212, exit_group => 94, mknodat => 33, dup3 => 24, setsid => 157,
-     close => 57, ioctl => 29, openat => 56, readlinkat => 78, execve => 221)
+     close => 57, ioctl => 29, openat => 56, readlinkat => 78, execve => 221, epoll_create1 => 20, epoll_ctl => 21,
+     epoll_pwait => 22)
   : (mount => 165, umount2 => 166, pivot_root => 155, unshare => 272, setns => 308, prctl => 157, capset => 126, setresuid => 117,
      setresgid => 119, setgroups => 116, clone => 56, sethostname => 170, signalfd4 => 289, rt_sigprocmask => 14,
      clock_gettime => 228, sendmsg => 46, recvmsg => 47, exit_group => 231, mknodat => 259, dup3 => 292, setsid => 112,
-     close => 3, ioctl => 16, openat => 257, readlinkat => 267, execve => 59);
+     close => 3, ioctl => 16, openat => 257, readlinkat => 267, execve => 59, epoll_create1 => 291, epoll_ctl => 233,
+     epoll_pwait => 281);
 %NR = (%NR, pidfd_send_signal => 424, open_tree => 428, move_mount => 429, fsopen => 430, fsconfig => 431, fsmount => 432,
   pidfd_open => 434, close_range => 436, mount_setattr => 442);
 
@@ -64,16 +66,48 @@ sub set_window { my ($fh, $rows, $columns) = @_; my $size = pack 'S4', $rows, $c
 our %reader;    # descriptor → [handle, callback]
 our %writer;    # descriptor → [handle, pending bytes, close when empty]
 our %on_drain;    # descriptor → what to do when all pending bytes are written
-our ($read_set, $write_set) = ('', '');
+our ($read_set, $write_set) = ('', '');    # for select(2): what epoll(7) does not take, and what could not be written at once
 our %task;    # id → task
 our %by_pid;
 our $events = \*STDOUT;
 
-# What select(2) found ready, less what was watched or let go since: a descriptor that is closed and made anew while others of the
+# Three descriptors a container, thousands in all: only epoll(7) costs the same for each event however many there are.
+our $poll;    # the epoll instance; a fork shares it with us, and must have its own before it lets go of anything
+my $EVENT = $arch eq 'arm64' ? 'L x4 Q' : 'L Q';    # struct epoll_event is packed on x86-64 only
+sub poll_fd { return $poll //= must('epoll_create1', 0x80000) }    # EPOLL_CLOEXEC
+sub own_poll { fd_close($poll) if defined $poll; $poll = undef }
+# What was found ready, less what was watched or let go since: a descriptor that is closed and made anew while others of the
 # same round are served has the old one's number, and reading it would block us for ever.
-our $ready = '';
-sub watch { my ($fh, $callback) = @_; my $fd = fileno $fh; $reader{$fd} = [$fh, $callback]; vec($read_set, $fd, 1) = 1; vec($ready, $fd, 1) = 0 }
-sub unwatch { my ($fh) = @_; my $fd = fileno $fh; return unless defined $fd; delete $reader{$fd}; vec($read_set, $fd, 1) = 0; vec($ready, $fd, 1) = 0 }
+our %ready;
+sub watch {
+  my ($fh, $callback) = @_;
+  my $fd = fileno $fh;
+  $reader{$fd} = [$fh, $callback];
+  delete $ready{$fd};
+  my $event = pack $EVENT, 1, $fd;    # EPOLLIN; hanging up and errors are always told
+  # EEXIST: it is watched already. EPERM: a plain file, which is always ready.
+  vec($read_set, $fd, 1) = 1 unless defined sys('epoll_ctl', poll_fd(), 1, $fd, $event) || $! == 17;
+}
+sub unwatch {
+  my ($fh) = @_;
+  my $fd = fileno $fh;
+  return unless defined $fd;
+  delete $ready{$fd};
+  return unless delete $reader{$fd};
+  vec($read_set, $fd, 1) = 0;
+  sys('epoll_ctl', $poll, 2, $fd, 0) if defined $poll;
+}
+# Descriptors of %reader that are ready, after at most so many milliseconds (-1: no limit), as keys of %ready. False when none is.
+sub poll_readers {
+  my ($timeout) = @_;
+  my $events = "\0" x (64 * 16);
+  my $n = syscall $NR{epoll_pwait}, poll_fd(), $events, 64, $timeout, 0, 8;
+  %ready = ();
+  return 0 if $n <= 0;
+  my @words = unpack "($EVENT)$n", $events;
+  $ready{$words[$_ * 2 + 1]} = 1 for 0 .. $n - 1;
+  return $n;
+}
 sub forget { my ($fh) = @_; return unless defined $fh && defined fileno $fh; unwatch($fh); my $fd = fileno $fh; delete $writer{$fd}; vec($write_set, $fd, 1) = 0; close $fh }
 sub nonblocking { my ($fh) = @_; my $flags = fcntl $fh, 3, 0; fcntl $fh, 4, $flags | 2048 }
 sub send_to {
@@ -138,12 +172,16 @@ sub loop {
   my ($until) = @_;
   until ($until->()) {
     my ($r, $w) = ($read_set, $write_set);
-    my $n = select $r, $w, undef, $idle ? 0.005 : undef;
-    $idle->() if $n == 0;
-    next if $n <= 0;
-    for my $fd (keys %writer) { flush_to($fd) if vec $w, $fd, 1 }
-    $ready = $r;
-    for my $fd (keys %reader) { next unless vec $ready, $fd, 1; my $entry = $reader{$fd} or next; $entry->[1]->($entry->[0]) }
+    if ("$r$w" =~ /[^\0]/) {
+      vec($r, poll_fd(), 1) = 1;
+      my $n = select $r, $w, undef, $idle ? 0.005 : undef;
+      $idle->() if $n == 0;
+      next if $n <= 0;
+      for my $fd (keys %writer) { flush_to($fd) if vec $w, $fd, 1 }
+      poll_readers(0);
+      for my $fd (keys %reader) { $ready{$fd} = 1 if vec($r, $fd, 1) && vec $read_set, $fd, 1 }
+    } elsif (!poll_readers($idle ? 5 : -1)) { $idle->() if $idle; next }
+    for my $fd (keys %ready) { next unless $ready{$fd}; my $entry = $reader{$fd} or next; $entry->[1]->($entry->[0]) }
   }
 }
 
