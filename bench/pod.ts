@@ -6,7 +6,7 @@ import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {createNode, type PodNode} from '../src/index.ts';
 import {type Case, interleave, quantile, type Row, timeRows} from './lib/measure.ts';
-import {listPids, type Memory, pssOf, readMemory} from './lib/memory.ts';
+import {type Memory, podPids, pssOf, readMemory} from './lib/memory.ts';
 import {allPeers, makeRootfs, ociRuntime, type Peer, type PeerOptions, showCgroup2Alone} from './lib/peers.ts';
 import {isQuick, report, say, sayConditions} from './lib/report.ts';
 import {atEnd, reexecInMountNamespace, scratchFolder, withCleanUp} from './lib/scratch.ts';
@@ -132,8 +132,7 @@ async function idleRows(name: string, count: number, crowd: Crowd): Promise<void
     return readMemory();
   };
   const before = await settle();
-  const pids = listPids();
-  const pssBefore = new Map([...pids].map((pid) => [pid, pssOf(pid)]));
+  const others = new Set(podPids());
   const removals: (() => Promise<void>)[] = [];
   const hundreds: number[] = [];
   const start = performance.now();
@@ -146,10 +145,7 @@ async function idleRows(name: string, count: number, crowd: Crowd): Promise<void
   }
   const created = performance.now() - start;
   const after = await settle();
-  const pss = [...listPids()].reduce(
-    (sum, pid) => sum + (pid === process.pid ? 0 : pssOf(pid) - (pssBefore.get(pid) ?? 0)),
-    0,
-  );
+  const pss = podPids().reduce((sum, pid) => sum + (others.has(pid) ? 0 : pssOf(pid)), 0);
   const removeStart = performance.now();
   for (let i = 0; i < removals.length; i += 2) await Promise.all(removals.slice(i, i + 2).map((remove) => remove()));
   const removed = performance.now() - removeStart;

@@ -1,4 +1,4 @@
-import {readdirSync, readFileSync} from 'node:fs';
+import {readdirSync, readFileSync, statSync} from 'node:fs';
 
 export interface Memory {
   /** Estimate of what could be given to a new program, and what nobody uses at all. */
@@ -19,8 +19,12 @@ export function readMemory(): Memory {
   };
 }
 
-export function listPids(): Set<number> {
-  return new Set(readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? [Number(name)] : [])));
+/** Processes whose owner is an id of a pod: from 65536 on, as all blocks are. */
+export function podPids(): number[] {
+  return readdirSync('/proc').flatMap((name) => {
+    const owner = /^\d+$/.test(name) ? (statSync(`/proc/${name}`, {throwIfNoEntry: false})?.uid ?? 0) : 0;
+    return owner >= 65_536 ? [Number(name)] : [];
+  });
 }
 
 /** Kilobytes of a process's own share, 0 when it is gone. */

@@ -161,14 +161,24 @@ function namespacesOf(pid: number | 'self'): Map<NamespaceType, string> {
 
 /** Everything below a folder, as paths relative to it; `!` marks what is neither a file nor a folder (FIFOs, sockets, links). */
 export function contentsOf(folder: string): string[] {
-  const walk = (path: string): string[] =>
-    readdirSync(path).flatMap((name) => {
+  const walk = (path: string): string[] => {
+    let names: string[];
+    try {
+      names = readdirSync(path);
+    } catch (error) {
+      // Gone since it was listed.
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT' && path !== folder) return [];
+      throw error;
+    }
+    return names.flatMap((name) => {
       const full = join(path, name);
-      const stat = lstatSync(full);
+      const stat = lstatSync(full, {throwIfNoEntry: false});
       const shown = relative(folder, full);
+      if (stat === undefined) return [];
       if (stat.isDirectory()) return [`${shown}/`, ...walk(full)];
       return [stat.isFile() ? shown : `${shown}!`];
     });
+  };
   return walk(folder).sort();
 }
 

@@ -19,6 +19,7 @@ function textOf(path: string): string {
   }
 }
 
+/** Control groups that could be of a pod; others make theirs meanwhile. */
 function cgroups(folder: string): string[] {
   try {
     return readdirSync(folder, {withFileTypes: true}).flatMap((entry) =>
@@ -139,7 +140,7 @@ export class Lab {
       ...this.podProcesses().map((line) => line.replace(/:.*/s, '')),
       ...this.files(),
       ...readFileSync('/proc/self/mountinfo', 'utf8').split('\n'),
-      ...cgroups('/sys/fs/cgroup'),
+      ...cgroups('/sys/fs/cgroup').filter((path) => /subroot|pod|[0-9a-f]{12}/.test(path)),
     ];
   }
 
