@@ -113,6 +113,21 @@ export const errorRegister = {
     mend: 'correct the fields named; a Kubernetes API server refuses this pod too (HTTP 422)',
     grpc: 'INVALID_ARGUMENT',
   },
+  SUBROOT_OBJECT_MISSING: {
+    kind: 'config',
+    layer: 'manifest',
+    message:
+      '{lower} "{name}" not found: {field} refers to {kind} {namespace}/{name}, and there is no API server to ask for it',
+    mend: 'put the {kind} into the same manifest (or the option `objects`), in the namespace of the pod, or mark the reference `optional: true`',
+    grpc: 'FAILED_PRECONDITION',
+  },
+  SUBROOT_OBJECT_KEY_MISSING: {
+    kind: 'config',
+    layer: 'manifest',
+    message: "couldn't find key {key} in {kind} {namespace}/{name}, which {field} refers to: {known}",
+    mend: 'add the key, correct its name, or mark the reference `optional: true`',
+    grpc: 'FAILED_PRECONDITION',
+  },
   SUBROOT_KUBERNETES_VERSION: {
     kind: 'usage',
     layer: 'command line',

@@ -13,6 +13,13 @@ export interface Warning {
   readonly text: string;
 }
 
+/** One entry of a mapping of texts: `data` of a ConfigMap. */
+export interface TextField {
+  readonly key: string;
+  readonly text: string;
+  readonly at: Place;
+}
+
 /** A field that Kubernetes honours, subroot does not, and without which the pod would be less isolated or another pod. */
 export interface NotYet {
   readonly path: string;
@@ -156,6 +163,24 @@ export class FieldReader {
       }
     } else this.#problem(tree, name, `expected a mapping, got ${describe(tree)}`);
     return Object.fromEntries(entries);
+  }
+
+  /** The entries of a mapping of texts, in the order written. What is no text is a problem that does not say the value: it may be a secret. */
+  texts(name: string): TextField[] {
+    const tree = this.#take(name);
+    if (!tree) return [];
+    if (tree.kind !== 'map') {
+      this.#problem(tree, name, 'expected a mapping of texts');
+      return [];
+    }
+    return [...tree.fields].flatMap(([key, {at, tree: value}]) => {
+      if (value.kind === 'scalar' && typeof value.value === 'string') return [{key, text: value.value, at}];
+      // As to the API server: a key without a value has an empty one.
+      if (value.kind === 'scalar' && value.value === null) return [{key, text: '', at}];
+      const kind = value.kind === 'scalar' ? `a ${typeof value.value}; put it in quotes` : `a ${value.kind}`;
+      this.#problem(value, `${name}[${key.slice(0, 60)}]`, `expected text, got ${kind}`);
+      return [];
+    });
   }
 
   /** Fields that Kubernetes knows and whose absence here leaves the pod the same pod: named in a warning when present. */

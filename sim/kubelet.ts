@@ -1,6 +1,7 @@
 import {setTimeout as sleep} from 'node:timers/promises';
 import type {ContainerStatus, PodSandboxConfig, RuntimeService} from '../native-free/cri.ts';
 import {SubrootError, subrootError} from '../native-free/errors.ts';
+import type {ApiObjects} from './api-objects.ts';
 import type {SandboxConfigOptions} from './cri-config.ts';
 import {containerConfigOf, requireRunnable, sandboxConfigOf} from './cri-config.ts';
 import type {Ledger} from './ledger.ts';
@@ -24,6 +25,8 @@ export interface StartPodOptions extends NodeParts, SandboxConfigOptions {
   readonly bound?: boolean;
   /** What this kubelet knows of its runtime and gates. Without it nothing is rejected here, and the runtime answers for itself. */
   readonly kubelet?: KubeletOptions;
+  /** ConfigMaps and Secrets that the pod may refer to; none by default. */
+  readonly objects?: ApiObjects;
   /** What an image name stands for on this node; the name itself by default. */
   readonly resolveImage?: (image: string) => string;
   /** CPUs of the node, for the default masks. */

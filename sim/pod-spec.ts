@@ -1,5 +1,8 @@
 import {randomUUID} from 'node:crypto';
 import {subrootError} from '../native-free/errors.ts';
+import {readApiObject} from './api-object-fields.ts';
+import type {ApiObject} from './api-objects.ts';
+import {ApiObjects} from './api-objects.ts';
 import {aggregate} from './field-error.ts';
 import type {Warning} from './field-reader.ts';
 import {FieldReader, Findings, nearest} from './field-reader.ts';
@@ -9,7 +12,7 @@ import type {Pod} from './pod.ts';
 import {readPodSpec} from './pod-fields.ts';
 import {nameErrors} from './pod-names.ts';
 
-/** An object of the file that is no Pod and that pods may refer to (ConfigMap, Secret, …), as plain JSON values. */
+/** An object of the file that is not read (Service, Namespace, …), as plain JSON values. */
 export interface OtherObject {
   readonly apiVersion: string;
   readonly kind: string;
@@ -21,6 +24,8 @@ export interface OtherObject {
 export interface Manifests {
   /** In the order of the file; may be empty. */
   readonly pods: readonly Pod[];
+  /** The ConfigMaps and Secrets of the same text, for the pods that refer to them. */
+  readonly objects: ApiObjects;
   readonly others: readonly OtherObject[];
   readonly warnings: readonly Warning[];
 }
@@ -45,14 +50,17 @@ const controllers: Readonly<Record<string, string>> = {
   PodTemplate: 'template',
 };
 
+const listKinds: readonly string[] = ['List', 'PodList', 'ConfigMapList', 'SecretList'];
+
+/** Kinds that a file of pods may hold beside them and that no pod is run from. */
 const companions: readonly string[] = [
-  ...['ConfigMap', 'Secret', 'Namespace', 'ServiceAccount', 'Service', 'PersistentVolume', 'PersistentVolumeClaim'],
+  ...['Namespace', 'ServiceAccount', 'Service', 'PersistentVolume', 'PersistentVolumeClaim'],
   ...['RuntimeClass', 'NetworkPolicy', 'Role', 'RoleBinding', 'ClusterRole', 'ClusterRoleBinding', 'LimitRange'],
   ...['ResourceQuota', 'PriorityClass', 'StorageClass', 'PodDisruptionBudget', 'Endpoints', 'Ingress'],
 ];
 
 /**
- * The pods of a YAML or JSON text: several documents, `kind: List`, nested lists; empty documents are skipped.
+ * The pods, ConfigMaps and Secrets of a YAML or JSON text: several documents, `kind: List`, nested lists; empty documents are skipped.
  * A field of the wrong type, a bad name or a field that may not be dropped is an error that names file, line, column and path;
  * an unknown field or one that is merely not honoured is a warning.
  * Errors: SUBROOT_MANIFEST_TOO_BIG, _SYNTAX, _TOO_DEEP, _ALIASES, _KIND, _FIELD, _NOT_YET, SUBROOT_POD_INVALID.
@@ -70,6 +78,7 @@ function readManifests(trees: readonly Tree[], options: ParseOptions): Manifests
   const findings = new Findings(options.file);
   const pods: Pod[] = [];
   const others: OtherObject[] = [];
+  const objects: ApiObject[] = [];
   const visit = (tree: Tree, path: string): void => {
     const reader = new FieldReader(tree, path, findings);
     findings.throwProblems();
@@ -80,19 +89,30 @@ function readManifests(trees: readonly Tree[], options: ParseOptions): Manifests
     if (kind === undefined || apiVersion === undefined) {
       throw kindError(where, kind ?? 'an object', `${kind === undefined ? 'kind' : 'apiVersion'} is not set`, 'Pod');
     }
-    if (kind === 'List' || kind === 'PodList') {
+    if (listKinds.includes(kind)) {
       for (const [i, item] of listItems(tree, findings).entries()) visit(item, `${path}${path && '.'}items[${i}]`);
       return;
     }
     if (kind === 'Pod' && apiVersion === 'v1') pods.push(readPod(reader, findings, options));
-    else if (companions.includes(kind)) others.push(otherOf(tree, apiVersion, kind));
+    else if ((kind === 'ConfigMap' || kind === 'Secret') && apiVersion === 'v1') {
+      const object = readApiObject(reader, kind);
+      if (objects.some((other) => isTwin(other, object))) {
+        const what = `${kind} ${object.namespace}/${object.name} is written twice; which of them is meant?`;
+        findings.problem(tree.at, reader.path || 'document', what);
+      }
+      objects.push(object);
+    } else if (companions.includes(kind)) others.push(otherOf(tree, apiVersion, kind));
     else throw kindError(where, kind, whyNot(kind, apiVersion), kind);
   };
   for (const tree of trees) visit(tree, '');
   findings.throwProblems();
   for (const pod of pods) refuseBadNames(pod);
   if (options.notYet !== 'keep' && findings.notYet.length > 0) throw notYetError(findings.notYet);
-  return {pods, others, warnings: findings.warnings};
+  return {pods, objects: new ApiObjects(objects), others, warnings: findings.warnings};
+}
+
+function isTwin(a: ApiObject, b: ApiObject): boolean {
+  return a.kind === b.kind && a.namespace === b.namespace && a.name === b.name;
 }
 
 function listItems(tree: Tree, findings: Findings): readonly Tree[] {
@@ -145,13 +165,13 @@ function otherOf(tree: Tree, apiVersion: string, kind: string): OtherObject {
 }
 
 function whyNot(kind: string, apiVersion: string): string {
-  if (kind === 'Pod') return `apiVersion "${apiVersion}" is not v1`;
+  if (kind === 'Pod' || kind === 'ConfigMap' || kind === 'Secret') return `apiVersion "${apiVersion}" is not v1`;
   return controllers[kind] === undefined ? 'only v1/Pod is run' : 'only v1/Pod is run, not what makes pods';
 }
 
 function kindError(where: string, shown: string, why: string, kind: string): Error {
   const template = controllers[kind];
-  const near = nearest(kind, ['Pod', 'List', ...companions, ...Object.keys(controllers)]);
+  const near = nearest(kind, ['Pod', 'List', 'ConfigMap', 'Secret', ...companions, ...Object.keys(controllers)]);
   const mend =
     template !== undefined
       ? `write a Pod from its ${template}: apiVersion v1, kind Pod, the template's metadata with a name, and its spec`

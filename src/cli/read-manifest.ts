@@ -2,29 +2,38 @@ import {createReadStream, readdirSync} from 'node:fs';
 import {join} from 'node:path';
 import type {Readable} from 'node:stream';
 import {printable, subrootError} from '../../native-free/errors.ts';
-import {MAX_MANIFEST_BYTES, type Pod, parseManifests} from '../../sim/index.ts';
+import {type ApiObjects, MAX_MANIFEST_BYTES, type Pod, parseManifests} from '../../sim/index.ts';
 import {usageError} from './failure.ts';
 import type {Output} from './output.ts';
 import {shownName} from './target.ts';
 
+/** What `run` takes from a manifest. */
+export interface RunInput {
+  readonly pods: readonly Pod[];
+  /** Its ConfigMaps and Secrets. */
+  readonly objects: ApiObjects;
+}
+
 /**
- * The pods of a manifest, from a file or, with `-`, from standard input; what is not honoured is told on standard error. Errors:
+ * The pods of a manifest and the objects that they may refer to, from a file or, with `-`, from standard input; what is not honoured is told on standard error. Errors:
  * SUBROOT_MANIFEST_*, SUBROOT_POD_INVALID, and SUBROOT_USAGE for a folder and for two pods of one name.
  */
-export async function readManifest(file: string, name: string | undefined, output: Output): Promise<readonly Pod[]> {
+export async function readManifest(file: string, name: string | undefined, output: Output): Promise<RunInput> {
   const isStdin = file === '-';
   const shown = isStdin ? 'standard input' : file;
   if (isStdin && process.stdin.isTTY) output.progress('reading the manifest from this terminal; Ctrl-D ends it');
   const text = await readText(isStdin ? process.stdin : createReadStream(file), file);
-  const {pods, others, warnings} = parseManifests(text, {file: shown});
+  const {pods, objects, others, warnings} = parseManifests(text, {file: shown});
   for (const warning of warnings)
     output.note(`subroot: warning: ${printable(`${warning.file}:${warning.line}:${warning.column}: ${warning.text}`)}`);
   if (pods.length === 0) throw subrootError('SUBROOT_MANIFEST_EMPTY', {file: shown});
   for (const other of others)
-    output.progress(`${printable(`${other.kind} ${other.name}`)} is left out: only pods are run`);
+    output.progress(
+      `${printable(`${other.kind} ${other.name}`)} is left out: subroot takes Pods, ConfigMaps and Secrets`,
+    );
   const named = name === undefined ? pods : [renamed(pods, name, shown)];
   refuseTwins(named, shown);
-  return named;
+  return {pods: named, objects};
 }
 
 /** All of a stream as text; reading ends where no manifest can be that big. Errors: SUBROOT_MANIFEST_UNREADABLE, SUBROOT_USAGE. */

@@ -1,5 +1,8 @@
-import type {IdPool} from '../../sim/index.ts';
+import type {ApiObjects, IdPool} from '../../sim/index.ts';
 import type {Mode} from '../userns/mode.ts';
+
+/** ConfigMaps and Secrets: those of `parseManifests`, or documents as they are written in a manifest. */
+export type ObjectsInput = ApiObjects | readonly Readonly<Record<string, unknown>>[];
 
 export interface NodeOptions {
   /** State folder. Default: $SUBROOT_ROOT, else /run/subroot for root, $XDG_RUNTIME_DIR/subroot or /tmp/subroot-UID for others. */
@@ -16,6 +19,8 @@ export interface NodeOptions {
   readonly idsPerPod?: number;
   /** Image names → `host` or a folder that holds a root file system. */
   readonly images?: Readonly<Record<string, string>>;
+  /** ConfigMaps and Secrets that pods of this node may refer to; runPod's own `objects` come first. */
+  readonly objects?: ObjectsInput;
   /** What to make ahead, so that a pod's start is shorter: mapped user namespaces, or whole sandboxes (of bound pods; else namespaces). */
   readonly prepare?: {readonly ranges?: number; readonly sandboxes?: number};
 }

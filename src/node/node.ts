@@ -10,13 +10,19 @@ import {Runtime} from '../runtime/runtime.ts';
 import {type SandboxRecord, StateStore} from '../runtime/state-store.ts';
 import {stateRoot} from '../state-root.ts';
 import {chooseMode, joining, type Mode, type ModeSetup, startAgent} from '../userns/mode.ts';
-import type {NodeOptions, PodInput} from './node-options.ts';
+import type {NodeOptions, ObjectsInput, PodInput} from './node-options.ts';
+import {objectsOf} from './pod-input.ts';
 import {listPods, type PodSummary, requirePod} from './pod-list.ts';
 import {poolOf, resolveImage, resolvePod} from './pod-plan.ts';
 import {RunningPod} from './running-pod.ts';
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
+}
+
+export interface RunPodOptions extends CallOptions {
+  /** ConfigMaps and Secrets that this pod may refer to, before those of the node. */
+  readonly objects?: ObjectsInput;
 }
 
 /** What `gc` found and removed or set aside. */
@@ -119,10 +125,11 @@ export class PodNode implements AsyncDisposable {
 
   /**
    * Starts a pod. When it fails or is cancelled nothing of it stays.
-   * Errors: SUBROOT_IMAGE_UNKNOWN, SUBROOT_POD_*, SUBROOT_POD_NAME_TAKEN, SUBROOT_POOL_EXHAUSTED, the runtime's.
+   * Errors: SUBROOT_MANIFEST_*, SUBROOT_OBJECT_*, SUBROOT_IMAGE_UNKNOWN, SUBROOT_POD_*, SUBROOT_POD_NAME_TAKEN, SUBROOT_POOL_EXHAUSTED, the runtime's.
    */
-  async runPod(input: PodInput | Pod, options: CallOptions = {}): Promise<RunningPod> {
+  async runPod(input: PodInput | Pod, options: RunPodOptions = {}): Promise<RunningPod> {
     const pod = resolvePod(input, this.options);
+    const objects = objectsOf(options.objects).over(objectsOf(this.options.objects));
     const {name, namespace, uid} = pod.metadata;
     const fullName = `${namespace}/${name}`;
     if (this.#closed)
@@ -141,6 +148,7 @@ export class PodNode implements AsyncDisposable {
         removeTree: (path) => this.removeTree(path),
         bound,
         logRoot,
+        objects,
         resolveImage: (image) => resolveImage(image, this.options),
         ...(options.signal ? {signal: options.signal} : {}),
       });

@@ -1,7 +1,7 @@
 import {randomBytes} from 'node:crypto';
 import {subrootError} from '../../native-free/errors.ts';
-import {manifestsOf, type Pod} from '../../sim/index.ts';
-import type {ContainerInput, PodInput} from './node-options.ts';
+import {ApiObjects, manifestsOf, type Pod} from '../../sim/index.ts';
+import type {ContainerInput, ObjectsInput, PodInput} from './node-options.ts';
 
 /** True for a pod that a manifest gave. */
 export function isPod(input: PodInput | Pod): input is Pod {
@@ -52,4 +52,25 @@ export function podOf(input: PodInput): Pod {
       mend: 'leave that field out, or correct its name',
     });
   return pod;
+}
+
+/** ConfigMaps and Secrets of an option, through the parser of manifests. Errors: SUBROOT_MANIFEST_*, and SUBROOT_USAGE for anything else in it. */
+export function objectsOf(input: ObjectsInput = []): ApiObjects {
+  if (input instanceof ApiObjects) return input;
+  if (input.length === 0) return ApiObjects.none;
+  const list = {apiVersion: 'v1', kind: 'List', items: input};
+  const {objects, pods, others, warnings} = manifestsOf(list, {file: 'objects'});
+  const [other] = [...pods.map(({metadata}) => `pod ${metadata.name}`), ...others.map(({kind}) => `a ${kind}`)];
+  if (other !== undefined)
+    throw subrootError('SUBROOT_USAGE', {
+      what: `objects holds ${other}`,
+      mend: 'put only ConfigMaps and Secrets there; a pod is given to runPod',
+    });
+  const [warning] = warnings;
+  if (warning)
+    throw subrootError('SUBROOT_USAGE', {
+      what: `objects: ${warning.text}`,
+      mend: 'leave that field out, or correct its name',
+    });
+  return objects;
 }

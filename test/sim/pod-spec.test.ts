@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import {MAX_MANIFEST_BYTES, parseManifests} from '../../sim/index.ts';
+import {ApiObjects, MAX_MANIFEST_BYTES, parseManifests} from '../../sim/index.ts';
 
 const file = 'pod.yaml';
 const parse = (text: string) => parseManifests(text, {file, newUid: () => 'uid-1'});
@@ -148,7 +148,7 @@ test('several documents, empty ones, lists and nested lists give pods in order, 
   });
   const list = `apiVersion: v1\nkind: List\nitems:\n- ${asJson}\n- {apiVersion: v1, kind: List, items: [${asJson.replace('two', 'three')}]}\n- {apiVersion: v1, kind: List}`;
   const others =
-    'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: cm}\ndata: {__proto__: x}\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}';
+    'apiVersion: v1\nkind: Service\nmetadata: {name: cm}\ndata: {__proto__: x}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: s}';
   const {pods, others: found} = parse(['# only a comment', one, '', list, others, '~', '---'].join('\n---\n'));
   t.deepEqual(
     pods.map(({metadata}) => metadata.name),
@@ -157,8 +157,8 @@ test('several documents, empty ones, lists and nested lists give pods in order, 
   t.deepEqual(
     found.map(({kind, name}) => [kind, name]),
     [
-      ['ConfigMap', 'cm'],
-      ['Secret', 's'],
+      ['Service', 'cm'],
+      ['Namespace', 's'],
     ],
   );
   t.is(JSON.stringify(found[0]?.object).slice(-25), '"data":{"__proto__":"x"}}');
@@ -175,7 +175,7 @@ test('JSON with tabs and a byte order mark is read', (t) => {
 
 test('a file of nothing gives nothing', (t) => {
   for (const text of ['', '---\n---\n', '# comment\n', 'null\n'])
-    t.deepEqual(parse(text), {pods: [], others: [], warnings: []});
+    t.deepEqual(parse(text), {pods: [], objects: ApiObjects.none, others: [], warnings: []});
 });
 
 test('an unknown field is named with path, line, column and the field that was meant', (t) => {

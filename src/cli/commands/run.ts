@@ -52,7 +52,7 @@ export const runCommand = defineCommand({
         'add --wait, or remove it later with `subroot rm`',
       );
     const idsPerPod = wholeNumber('--ids-per-pod', flags['ids-per-pod'], 'ids', 65_536);
-    const options: NodeOptions = {
+    const given: NodeOptions = {
       root: context.root,
       mode: context.mode,
       lifetime: 'detached',
@@ -61,7 +61,8 @@ export const runCommand = defineCommand({
       ...(idsPerPod === undefined ? {} : {idsPerPod}),
     };
     const body = async () => {
-      const pods = await readManifest(words[0] ?? '', flags.name, context.output);
+      const {pods, objects} = await readManifest(words[0] ?? '', flags.name, context.output);
+      const options: NodeOptions = {...given, objects};
       // All pods are checked before the first is started.
       for (const pod of pods) resolvePod(pod, options);
       return flags['dry-run'] ? await showPlans(pods, options, context) : await runAll(pods, options, ends, context);
