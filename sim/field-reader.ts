@@ -27,12 +27,20 @@ export interface NotYet {
   readonly why: string;
 }
 
+/** A field whose value cannot be what its type says, or a required one that is missing. */
+export interface FieldProblem {
+  readonly at: Place;
+  readonly path: string;
+  /** What is wrong, in words that follow the path. */
+  readonly what: string;
+}
+
 /** What reading one file has found so far. Problems are thrown together at the end, so that one run names all of them. */
 export class Findings {
   readonly file: string;
   readonly warnings: Warning[] = [];
   readonly notYet: NotYet[] = [];
-  readonly #problems: string[] = [];
+  readonly problems: FieldProblem[] = [];
 
   constructor(file: string) {
     this.file = file;
@@ -43,7 +51,7 @@ export class Findings {
   }
 
   problem(at: Place, path: string, what: string): void {
-    this.#problems.push(`${this.where(at)}: ${path}: ${what}`);
+    this.problems.push({at, path, what});
   }
 
   warn(kind: Warning['kind'], at: Place, path: string, text: string): void {
@@ -56,9 +64,9 @@ export class Findings {
 
   /** Throws SUBROOT_MANIFEST_FIELD with every problem found; does nothing when there is none. */
   throwProblems(): void {
-    if (this.#problems.length === 0) return;
-    const shown = this.#problems.slice(0, 20);
-    const more = this.#problems.length - shown.length;
+    if (this.problems.length === 0) return;
+    const shown = this.problems.slice(0, 20).map(({at, path, what}) => `${this.where(at)}: ${path}: ${what}`);
+    const more = this.problems.length - shown.length;
     const problems = shown.join('; ') + (more > 0 ? `; and ${more} more` : '');
     throw subrootError('SUBROOT_MANIFEST_FIELD', {problems});
   }

@@ -18,14 +18,27 @@ export interface Place {
 /** One field of a mapping: where its key stands, and its value. */
 export interface TreeField {
   readonly at: Place;
+  /** One past the last character of the key; only when ends were asked for. */
+  readonly end?: Place;
   readonly tree: Tree;
 }
 
 /** A parsed value that still knows where it was written. Mappings keep their order. */
 export type Tree =
-  | {readonly kind: 'scalar'; readonly at: Place; readonly value: string | number | boolean | null}
+  | {
+      readonly kind: 'scalar';
+      readonly at: Place;
+      /** One past the last character; only when ends were asked for. A block of lines ends below where it starts. */
+      readonly end?: Place;
+      readonly value: string | number | boolean | null;
+    }
   | {readonly kind: 'list'; readonly at: Place; readonly items: readonly Tree[]}
   | {readonly kind: 'map'; readonly at: Place; readonly fields: ReadonlyMap<string, TreeField>};
+
+export interface TreeOptions {
+  /** Also note where keys and scalars end, for messages that underline them. */
+  readonly ends?: boolean;
+}
 
 type AnyDocument = Document.Parsed;
 
@@ -35,13 +48,13 @@ type AnyDocument = Document.Parsed;
  * Errors: SUBROOT_MANIFEST_TOO_BIG, _SYNTAX, _TOO_DEEP, _ALIASES, each with file, line and column.
  * Source: sigs.k8s.io/yaml (go-yaml v2 rules, duplicate keys refused as by `kubectl --validate=strict`).
  */
-export function parseTrees(text: string, file: string): Tree[] {
+export function parseTrees(text: string, file: string, options: TreeOptions = {}): Tree[] {
   const bytes = new TextEncoder().encode(text).length;
   if (bytes > MAX_MANIFEST_BYTES) {
     throw subrootError('SUBROOT_MANIFEST_TOO_BIG', {file, bytes, limit: MAX_MANIFEST_BYTES});
   }
   const lines = new LineCounter();
-  const builder = new TreeBuilder(file, lines);
+  const builder = new TreeBuilder(file, lines, options.ends === true);
   const trees: Tree[] = [];
   for (const document of compose(text.startsWith('\uFEFF') ? text.slice(1) : text, lines, builder)) {
     const problem = document.errors[0];
@@ -84,12 +97,14 @@ function isPlainTag(tag: string, format: string | undefined): boolean {
 class TreeBuilder {
   readonly #file: string;
   readonly #lines: LineCounter;
+  readonly #ends: boolean;
   #values = 0;
   #expanding = new Set<Node>();
 
-  constructor(file: string, lines: LineCounter) {
+  constructor(file: string, lines: LineCounter, ends: boolean) {
     this.#file = file;
     this.#lines = lines;
+    this.#ends = ends;
   }
 
   place(offset: number): Place {
@@ -117,7 +132,7 @@ class TreeBuilder {
       throw subrootError('SUBROOT_MANIFEST_ALIASES', {where: this.where(offset), limit: MAX_VALUES});
     }
     if (depth > MAX_DEPTH) throw this.tooDeep(offset);
-    if (isAlias(node)) return this.#expand(node.resolve(document), document, depth, offset);
+    if (isAlias(node)) return this.#expand(node.resolve(document), document, depth, offset, endOf(node));
     if (isMap(node)) return this.#map(node.items, document, depth, offset);
     if (isSeq(node)) {
       return {
@@ -126,16 +141,22 @@ class TreeBuilder {
         items: node.items.map((item) => this.build(item, document, depth + 1)),
       };
     }
-    return {kind: 'scalar', at: this.place(offset), value: isScalar(node) ? this.#scalar(node.value, offset) : null};
+    const scalar = {
+      kind: 'scalar' as const,
+      at: this.place(offset),
+      value: isScalar(node) ? this.#scalar(node.value, offset) : null,
+    };
+    return this.#ends ? {...scalar, end: this.place(endOf(node))} : scalar;
   }
 
-  #expand(target: Node | undefined, document: AnyDocument, depth: number, offset: number): Tree {
+  #expand(target: Node | undefined, document: AnyDocument, depth: number, offset: number, end: number): Tree {
     if (!target) throw this.syntaxError(offset, 'this alias names no anchor above it');
     if (this.#expanding.has(target)) throw this.syntaxError(offset, 'this alias contains itself');
     this.#expanding.add(target);
     const tree = this.build(target, document, depth + 1);
     this.#expanding.delete(target);
-    return {...tree, at: this.place(offset)};
+    const at = this.place(offset);
+    return this.#ends && tree.kind === 'scalar' ? {...tree, at, end: this.place(end)} : {...tree, at};
   }
 
   #map(pairs: readonly Pair[], document: AnyDocument, depth: number, offset: number): Tree {
@@ -150,7 +171,8 @@ class TreeBuilder {
         continue;
       }
       if (fields.has(name)) throw this.syntaxError(keyOffset, `the key "${name}" is set twice in one mapping`);
-      fields.set(name, {at: this.place(keyOffset), tree});
+      const at = this.place(keyOffset);
+      fields.set(name, this.#ends ? {at, end: this.place(endOf(pair.key)), tree} : {at, tree});
     }
     for (const source of merged) {
       if (source.kind !== 'map')
@@ -177,6 +199,11 @@ class TreeBuilder {
 
 function offsetOf(node: unknown): number {
   if (isAlias(node) || isCollection(node) || isScalar(node)) return node.range?.[0] ?? 0;
+  return 0;
+}
+
+function endOf(node: unknown): number {
+  if (isAlias(node) || isCollection(node) || isScalar(node)) return node.range?.[1] ?? 0;
   return 0;
 }
 
