@@ -25,6 +25,7 @@ types: ## type-check everything
 	@npx --no-install tsc --noEmit
 
 test: build ## set everything up and pass the tests
+	@sh scripts/setup.sh --test
 	@$(NODE) scripts/test.mjs
 
 check: lint types test ## all that CI checks

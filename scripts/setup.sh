@@ -15,12 +15,19 @@ need make make
 # node-pty compiles on install; without these it is left out, and script(1) serves.
 need g++ g++
 need python3 python3
-if [ "${1:-}" = --bench ]; then
-  need crun crun
-  need runc runc
-  need bwrap bubblewrap
-  need busybox busybox
-fi
+case "${1:-}" in
+  --test)
+    need busybox busybox
+    need zsh zsh
+    need fish fish
+    ;;
+  --bench)
+    need busybox busybox
+    need crun crun
+    need runc runc
+    need bwrap bubblewrap
+    ;;
+esac
 
 if [ -n "$missing" ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

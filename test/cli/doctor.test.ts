@@ -1,6 +1,7 @@
 import {spawnSync} from 'node:child_process';
 import test from 'ava';
 import {doctorSchema} from '../../src/cli/schemas.ts';
+import {hostTest} from '../helpers/host-test.ts';
 import {cliWords, projectFolder, runCli} from './run-cli.ts';
 import {findSchemaFaults} from './validate-schema.ts';
 
@@ -48,20 +49,20 @@ test('with --mode the exit code is about that mode', async (t) => {
   );
 });
 
-const mayMap = spawnSync('unshare', ['-Ur', 'true']).status === 0;
-const usernsTest = mayMap ? test : test.skip;
-
-usernsTest('in a user namespace that allows no more of them nothing real works: exit code 3, and it says why', (t) => {
-  const script = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"';
-  const {status, stdout} = spawnSync('unshare', ['-Ur', 'sh', '-c', script, 'sh', ...cliWords, 'doctor'], {
-    encoding: 'utf8',
-    cwd: projectFolder,
-  });
-  t.is(status, 3, stdout);
-  t.regex(stdout, /✘ host {7}does not work: max-user-namespaces/);
-  t.regex(stdout, /✘ max-user-namespaces: user\.max_user_namespaces is 0: creating one fails with\s+ENOSPC/);
-  t.regex(
-    stdout.replaceAll(/\s+/g, ' '),
-    /▲ already-in-userns: we are in a user namespace already.*uid_map 0 \d+ 1; "host" means this namespace/,
-  );
-});
+hostTest('userns')(
+  'in a user namespace that allows no more of them nothing real works: exit code 3, and it says why',
+  (t) => {
+    const script = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"';
+    const {status, stdout} = spawnSync('unshare', ['-Ur', 'sh', '-c', script, 'sh', ...cliWords, 'doctor'], {
+      encoding: 'utf8',
+      cwd: projectFolder,
+    });
+    t.is(status, 3, stdout);
+    t.regex(stdout, /✘ host {7}does not work: max-user-namespaces/);
+    t.regex(stdout, /✘ max-user-namespaces: user\.max_user_namespaces is 0: creating one fails with\s+ENOSPC/);
+    t.regex(
+      stdout.replaceAll(/\s+/g, ' '),
+      /▲ already-in-userns: we are in a user namespace already.*uid_map 0 \d+ 1; "host" means this namespace/,
+    );
+  },
+);

@@ -7,6 +7,7 @@ import {findCommandIndex} from '../../src/cli/globals.ts';
 import {findNearest, typingDistance} from '../../src/cli/nearest.ts';
 import {errorSchema, versionSchema} from '../../src/cli/schemas.ts';
 import {stateRoot} from '../../src/state-root.ts';
+import {hostTest} from '../helpers/host-test.ts';
 import {cliWords, projectFolder, runCli} from './run-cli.ts';
 import {findSchemaFaults} from './validate-schema.ts';
 
@@ -184,10 +185,7 @@ test('a reader that closes the pipe is met with silence', async (t) => {
   t.is(stdout, 'Level 1: inside\n');
 });
 
-const hasScript = spawnSync('script', ['--version']).status === 0;
-const terminalTest = hasScript ? test : test.skip;
-
-terminalTest('colour comes on a terminal, and not with NO_COLOR, --no-color or TERM=dumb', async (t) => {
+hostTest('script')('colour comes on a terminal, and not with NO_COLOR, --no-color or TERM=dumb', async (t) => {
   const onTerminal = (args: string, env: Readonly<Record<string, string>>) => {
     const command = `${cliWords.map((word) => `'${word}'`).join(' ')} ${args}`;
     const base = {PATH: process.env.PATH ?? '', TERM: 'xterm'};

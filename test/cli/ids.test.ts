@@ -4,6 +4,7 @@ import {join} from 'node:path';
 import test from 'ava';
 import {dir} from 'tmp-promise';
 import {idsSchema} from '../../src/cli/schemas.ts';
+import {hostTest} from '../helpers/host-test.ts';
 import {cliWords, projectFolder, runCli} from './run-cli.ts';
 import {findSchemaFaults} from './validate-schema.ts';
 
@@ -62,8 +63,7 @@ test('a zoom that is none is a usage error', async (t) => {
   }
 });
 
-const mayMount = spawnSync('unshare', ['-m', 'true']).status === 0;
-const rootTest = mayMount ? test : test.skip;
+const rootTest = hostTest('mountns');
 
 rootTest('ids --conflicts names what collides and exits 1, and exits 0 when nothing does', async (t) => {
   const {path, cleanup} = await dir({unsafeCleanup: true});

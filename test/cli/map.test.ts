@@ -9,6 +9,7 @@ import {checkMaps} from '../../src/cli/map-check.ts';
 import {levelsOfChain, mapText} from '../../src/cli/map-levels.ts';
 import {translateRange} from '../../src/cli/map-translate.ts';
 import {mapCheckSchema, mapSchema} from '../../src/cli/schemas.ts';
+import {hostTest} from '../helpers/host-test.ts';
 import {runCli} from './run-cli.ts';
 import {findSchemaFaults} from './validate-schema.ts';
 
@@ -318,8 +319,8 @@ test('a process of our own namespace is told to be in no pod', async (t) => {
   t.regex(json.notes[0] ?? '', /is in (?:the initial user namespace|your own user namespace)/);
 });
 
-/** A process in a user namespace within another, each mapping its creator to root. Undefined where the kernel does not let us. */
-async function startNested(): Promise<{child: ChildProcess; pid: number} | undefined> {
+/** A process in a user namespace within another, each mapping its creator to root. */
+async function startNested(): Promise<{child: ChildProcess; pid: number}> {
   const child = spawn('unshare', ['-Ur', 'sh', '-c', 'unshare -Ur sh -c "echo up; exec sleep 60" & wait'], {
     stdio: ['ignore', 'pipe', 'ignore'],
     detached: true,
@@ -332,7 +333,7 @@ async function startNested(): Promise<{child: ChildProcess; pid: number} | undef
     }),
     sleep(10_000, false, {ref: false}),
   ]);
-  if (!isUp || child.pid === undefined) return undefined;
+  if (!isUp || child.pid === undefined) throw new Error('no nested user namespace came up');
   let pid = child.pid;
   for (;;) {
     const next = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
@@ -341,14 +342,8 @@ async function startNested(): Promise<{child: ChildProcess; pid: number} | undef
   }
 }
 
-test('a nested process shows every namespace between us and it', async (t) => {
-  const nested = await startNested();
-  if (nested === undefined) {
-    t.log('skipped: this kernel does not let us nest user namespaces');
-    t.pass();
-    return;
-  }
-  const {child, pid} = nested;
+hostTest('userns')('a nested process shows every namespace between us and it', async (t) => {
+  const {child, pid} = await startNested();
   t.teardown(() => process.kill(-(child.pid ?? 0), 'SIGKILL'));
   const json = await mapJson(['--pid', String(pid), '0']);
   const inode = Number(/\d+/.exec(readlinkSync(`/proc/${pid}/ns/user`))?.[0]);

@@ -19,6 +19,9 @@ export type Requirement =
   | 'script'
   | 'stty'
   | 'bash'
+  | 'zsh'
+  | 'fish'
+  | 'mountns'
   | 'setpriv'
   | 'perl'
   | 'cgroup2';
@@ -36,19 +39,21 @@ function hasTool(name: string): boolean {
 
 const tool = (name: string) => () => (hasTool(name) ? undefined : `${name} is not installed`);
 
+const whyNoUnshare = (type: string, what: string) => () => {
+  try {
+    execFileSync('unshare', [`--${type}`, 'true'], {stdio: ['ignore', 'ignore', 'pipe']});
+    return undefined;
+  } catch (error) {
+    return `no ${what} can be made (${error instanceof Error ? error.message.split('\n').at(-2) : error})`;
+  }
+};
+
 /** Each answers why the machine lacks it, or undefined. */
 const missing: Record<Requirement, () => string | undefined> = {
   linux: () => (process.platform === 'linux' ? undefined : `this is ${process.platform}`),
   root: () => (process.geteuid?.() === 0 ? undefined : `we are uid ${process.geteuid?.() ?? 'none'}, not root`),
   'not-root': () => (process.geteuid?.() === 0 ? 'we are root' : undefined),
-  userns: () => {
-    try {
-      execFileSync('unshare', ['--user', 'true'], {stdio: ['ignore', 'ignore', 'pipe']});
-      return undefined;
-    } catch (error) {
-      return `no user namespace can be made (${error instanceof Error ? error.message.split('\n').at(-2) : error})`;
-    }
-  },
+  userns: whyNoUnshare('user', 'user namespace'),
   newuidmap: tool('newuidmap'),
   'node-pty': () => {
     try {
@@ -61,6 +66,9 @@ const missing: Record<Requirement, () => string | undefined> = {
   script: tool('script'),
   stty: tool('stty'),
   bash: tool('bash'),
+  zsh: tool('zsh'),
+  fish: tool('fish'),
+  mountns: whyNoUnshare('mount', 'mount namespace'),
   setpriv: tool('setpriv'),
   perl: tool('perl'),
   cgroup2: () =>

@@ -30,6 +30,11 @@ function cgroups(folder: string): string[] {
   }
 }
 
+/** Dead, and waited for by nobody but the machine's pid 1, which takes its time. */
+function isLeftToInit(pid: number): boolean {
+  return /^\d+ \(.*\) Z 1 /s.test(textOf(`/proc/${pid}/stat`));
+}
+
 function openFilesOf(pid: number): string[] {
   try {
     return readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
@@ -99,6 +104,7 @@ export class Lab {
   /** Living processes of the lab, as lines; the compiler of the test's own loader does not count. */
   processes(): string[] {
     return processes()
+      .filter(({pid}) => !isLeftToInit(pid))
       .filter(({pid, commandLine}) => !this.spared.has(pid) && !commandLine.includes('esbuild'))
       .filter(({pid, commandLine}) => this.#isOurs(pid, commandLine))
       .map(({pid, commandLine}) => {

@@ -1,6 +1,7 @@
 import {constants} from 'node:os';
 import test from 'ava';
 import {type Errno, errnoNumber, errnoTable, errnoText, findErrno, isErrno} from '../../native-free/errno.ts';
+import {hostTest} from '../helpers/host-test.ts';
 
 test('numbers and names lead to each other', (t) => {
   for (const name of Object.keys(errnoTable) as Errno[]) {
@@ -14,7 +15,7 @@ test('numbers and names lead to each other', (t) => {
   t.false(isErrno(1));
 });
 
-(process.platform === 'linux' ? test : test.skip)('the numbers are those of this Linux', (t) => {
+hostTest('linux')('the numbers are those of this Linux', (t) => {
   const known: Record<string, number> = constants.errno;
   for (const name of Object.keys(errnoTable) as Errno[])
     if (known[name] !== undefined) t.is(errnoNumber(name), known[name], name);
