@@ -2,6 +2,7 @@
 import {execFileSync} from 'node:child_process';
 import {chmodSync, cpSync, rmSync} from 'node:fs';
 import {build} from 'esbuild';
+import {withoutYargsHelp} from './without-yargs-help.mjs';
 
 rmSync('dist', {recursive: true, force: true});
 await build({
@@ -24,6 +25,7 @@ await build({
   minify: true,
   keepNames: true,
   legalComments: 'none',
+  plugins: [withoutYargsHelp],
   // node-pty is native and optional; ava and vitest are the user's own.
   external: ['node-pty', 'ava', 'vitest'],
   // execa's cross-spawn is CommonJS and asks for `require`.

@@ -5,8 +5,8 @@ import type {PodNode} from '../node/node.ts';
 import {drawEvidence} from './draw-evidence.ts';
 import {shortId} from './list-flags.ts';
 import type {Paint} from './paint.ts';
+import {shownName} from './shown-name.ts';
 import type {Started} from './start-pods.ts';
-import {shownName} from './target.ts';
 
 /** A pod that was started: what it is, the evidence, one sentence on it, and what to do next. */
 export function drawPod(node: PodNode, {pod, evidence, spec}: Started, paint: Paint, willWait: boolean): string {

@@ -5,7 +5,7 @@ import {printable, subrootError} from '../../native-free/errors.ts';
 import {type ApiObjects, MAX_MANIFEST_BYTES, type Pod, parseManifests} from '../../sim/index.ts';
 import {usageError} from './failure.ts';
 import type {Output} from './output.ts';
-import {shownName} from './target.ts';
+import {shownName} from './shown-name.ts';
 
 /** What `run` takes from a manifest. */
 export interface RunInput {

@@ -4,7 +4,7 @@ import type {Evidence} from '../node/evidence.ts';
 import type {PodNode} from '../node/node.ts';
 import type {RunningPod} from '../node/running-pod.ts';
 import type {Output} from './output.ts';
-import {shownName} from './target.ts';
+import {shownName} from './shown-name.ts';
 
 /** A pod that this command has started, with the proof that its root is nobody outside. */
 export interface Started {

@@ -67,11 +67,6 @@ export async function containerOf({pod, containerId}: Target, name: string | und
   return await pod.containerId(name);
 }
 
-/** How people write the pod: without its namespace when that is `default`. */
-export function shownName({name, namespace}: {readonly name: string; readonly namespace: string}): string {
-  return printable(namespace === 'default' ? name : `${namespace}/${name}`);
-}
-
 /** Fewer digits name nothing: a short word is rather a name that was mistyped, and `rm` must not take it for an id. */
 const MIN_ID_DIGITS = 4;
 

@@ -2,8 +2,8 @@ import type {Inventory} from '../runtime/inventory.ts';
 import {hasEnded} from './container-end.ts';
 import {readRecords} from './log-records.ts';
 import {LogWriter} from './log-writer.ts';
+import {shownName} from './shown-name.ts';
 import type {Started} from './start-pods.ts';
-import {shownName} from './target.ts';
 
 /** How a container ended. */
 export interface ContainerEnd {

@@ -1,4 +1,3 @@
-import {createHash} from 'node:crypto';
 import {
   closeSync,
   existsSync,
@@ -298,7 +297,7 @@ export class StateStore {
 
   /** The file that holds a name: names may have any length and any character, so it is called by their digest. */
   namePath(kind: NameKind, name: string): string {
-    return join(this.root, 'names', createHash('sha256').update(`${kind}\0${name}`).digest('hex').slice(0, 40));
+    return join(this.root, 'names', digestOf(`${kind}\0${name}`));
   }
 }
 
@@ -432,4 +431,10 @@ function markFile(path: string): void {
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error;
   }
+}
+
+/** The first 40 digits of a text's SHA-256. Commands that only look take no name, and node:crypto costs them a tenth of their time. */
+function digestOf(text: string): string {
+  const {createHash} = process.getBuiltinModule('node:crypto');
+  return createHash('sha256').update(text).digest('hex').slice(0, 40);
 }

@@ -1,6 +1,6 @@
 import {copyFileSync, mkdirSync, readdirSync, rmSync} from 'node:fs';
 import {join} from 'node:path';
-import {build} from 'esbuild';
+import {build, type Plugin} from 'esbuild';
 import {projectFolder} from './run-cli.ts';
 
 let made: Promise<string> | undefined;
@@ -15,6 +15,7 @@ export function bundledMain(): Promise<string> {
     process.on('exit', () => rmSync(folder, {recursive: true, force: true}));
     mkdirSync(folder, {recursive: true});
     copyFileSync(join(projectFolder, 'package.json'), join(folder, 'package.json'));
+    const plugins: {withoutYargsHelp: Plugin} = await import(join(projectFolder, 'scripts/without-yargs-help.mjs'));
     await build({
       entryPoints: {'cli/main': join(projectFolder, 'src/cli/main.ts')},
       outdir: join(folder, 'dist'),
@@ -23,6 +24,7 @@ export function bundledMain(): Promise<string> {
       format: 'esm',
       platform: 'node',
       external: ['node-pty'],
+      plugins: [plugins.withoutYargsHelp],
       banner: {js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);"},
     });
     const host = join(projectFolder, 'src/host');

@@ -9,7 +9,7 @@ import {countWanted, listOptions, nameTest, shortId} from '../list-flags.ts';
 import {openInventory} from '../open-inventory.ts';
 import {podsSchema} from '../pod-schemas.ts';
 import {table} from '../render.ts';
-import {shownName} from '../target.ts';
+import {shownName} from '../shown-name.ts';
 
 /** `subroot pods`: the pods of this node, as `crictl pods` shows them, with their ids. */
 export const podsCommand = defineCommand({

@@ -9,7 +9,8 @@ import {countWanted, listOptions, nameTest, shortId} from '../list-flags.ts';
 import {openInventory} from '../open-inventory.ts';
 import {psSchema} from '../pod-schemas.ts';
 import {table} from '../render.ts';
-import {findPodTarget, shownName} from '../target.ts';
+import {shownName} from '../shown-name.ts';
+import {findPodTarget} from '../target.ts';
 
 /** `subroot ps`: containers, as `crictl ps` shows them. */
 export const psCommand = defineCommand({

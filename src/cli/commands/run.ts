@@ -13,8 +13,8 @@ import {printFailure, usageError} from '../failure.ts';
 import {pairs, wholeNumber} from '../flag-words.ts';
 import {runSchema} from '../pod-schemas.ts';
 import {readManifest} from '../read-manifest.ts';
+import {shownName} from '../shown-name.ts';
 import {removePods, type Started, startPods} from '../start-pods.ts';
-import {shownName} from '../target.ts';
 import {type ContainerEnd, waitForPods} from '../wait-pods.ts';
 
 /** What is done with pods once they run. */

@@ -9,7 +9,8 @@ import {shortId} from '../list-flags.ts';
 import {openInventory} from '../open-inventory.ts';
 import {openNode} from '../open-node.ts';
 import {endedSchema} from '../pod-schemas.ts';
-import {findPodTarget, findTarget, shownName} from '../target.ts';
+import {shownName} from '../shown-name.ts';
+import {findPodTarget, findTarget} from '../target.ts';
 
 type Verb = 'stop' | 'stopp' | 'rm' | 'rmp';
 
