@@ -142,6 +142,20 @@ export const errorRegister = {
     mend: '{mend}',
     grpc: 'FAILED_PRECONDITION',
   },
+  SUBROOT_POD_VARIABLE: {
+    kind: 'config',
+    layer: 'manifest',
+    message: 'variable {variable} of container {container} of pod {pod} has no value: {why}',
+    mend: 'correct its `valueFrom`; docs/pods.md lists the fields that a container may ask for',
+    grpc: 'INVALID_ARGUMENT',
+  },
+  SUBROOT_POD_VARIABLE_BYTES: {
+    kind: 'config',
+    layer: 'manifest',
+    message: 'the value for {field} cannot be a variable: it {why}',
+    mend: 'mount it as a file instead',
+    grpc: 'INVALID_ARGUMENT',
+  },
   SUBROOT_POD_NON_ROOT: {
     kind: 'config',
     layer: 'container',

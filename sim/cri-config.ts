@@ -10,10 +10,15 @@ import type {
   PodSandboxConfig,
 } from '../native-free/cri.ts';
 import {subrootError} from '../native-free/errors.ts';
+import {ApiObjects} from './api-objects.ts';
+import type {NodeFacts} from './downward.ts';
+import {environmentOf} from './environment.ts';
 import {expandReferences} from './expansion.ts';
 import {aggregate} from './field-error.ts';
+import type {KubernetesVersion} from './kubernetes-versions.ts';
 import type {Pod, PodContainer, VolumeMount} from './pod.ts';
 import {startedContainers, wantsUserNamespace} from './pod.ts';
+import type {EventHandler} from './pod-events.ts';
 import {nameErrors} from './pod-names.ts';
 import {notYetError} from './pod-spec.ts';
 import type {IdBlock} from './userns-allocator.ts';
@@ -61,6 +66,13 @@ export interface ContainerConfigOptions {
   readonly hostPathOf?: (mount: VolumeMount) => string;
   /** What an image name stands for on this node, as PullImage would have answered; the name itself by default. */
   readonly resolveImage?: (image: string) => string;
+  /** ConfigMaps and Secrets for `valueFrom` and `envFrom`; none by default. */
+  readonly objects?: ApiObjects;
+  /** The machine, as the pod may ask about it; asked only when it does. Without it such a pod is our bug. */
+  readonly node?: () => NodeFacts;
+  /** By whose rules keys of an `envFrom` are names of variables; the newest by default. */
+  readonly kubernetes?: KubernetesVersion;
+  readonly onEvent?: EventHandler;
   /** CPUs whose thermal_throttle folder is masked too; 0 by default. */
   readonly cpuCount?: number;
 }
@@ -166,7 +178,18 @@ export function containerConfigOf(
 ): ContainerConfig {
   requireRunnable(pod);
   const attempt = options.attempt ?? 0;
-  const environment = environmentOf(container);
+  const environment = environmentOf(pod, container, {
+    objects: options.objects ?? ApiObjects.none,
+    node: options.node ?? unknownNode,
+    ...(options.kubernetes !== undefined && {kubernetes: options.kubernetes}),
+    onSkipped: (message) =>
+      options.onEvent?.({
+        type: 'Warning',
+        reason: 'InvalidEnvironmentVariableNames',
+        message,
+        container: container.name,
+      }),
+  });
   const expand = (text: string) => expandReferences(text, (name) => environment.get(name));
   return {
     metadata: {name: container.name, attempt},
@@ -193,16 +216,8 @@ export function containerConfigOf(
   };
 }
 
-/** Later variables may refer to earlier ones; the last of two with one name wins. */
-function environmentOf(container: PodContainer): ReadonlyMap<string, string> {
-  const values = new Map<string, string>();
-  for (const {name, value} of container.env) {
-    values.set(
-      name,
-      expandReferences(value, (reference) => values.get(reference)),
-    );
-  }
-  return values;
+function unknownNode(): never {
+  throw subrootError('SUBROOT_INTERNAL', {what: 'a pod asks about its node, and nobody knows it'});
 }
 
 function mountOf(mount: VolumeMount, block: IdBlock | undefined, options: ContainerConfigOptions): Mount {

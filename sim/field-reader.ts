@@ -1,5 +1,6 @@
 import {subrootError} from '../native-free/errors.ts';
 import type {Place, Tree, TreeField} from './manifest-tree.ts';
+import {parseQuantity} from './quantity.ts';
 
 /** Something in a manifest that is read otherwise than its writer may think. */
 export interface Warning {
@@ -127,6 +128,32 @@ export class FieldReader {
     if (!tree) return undefined;
     if (tree.kind === 'scalar' && Number.isSafeInteger(tree.value)) return Number(tree.value);
     this.#problem(tree, name, `expected a whole number, got ${describe(tree)}`);
+    return undefined;
+  }
+
+  /** A resource quantity, which YAML may take for a number: `64Mi`, `0.5`, `2`. */
+  quantity(name: string): string | undefined {
+    const tree = this.#take(name);
+    return tree && this.#quantityOf(tree, name);
+  }
+
+  /** A mapping of quantities: `{cpu: 2, memory: 64Mi}`. */
+  quantities(name: string): Readonly<Record<string, string>> {
+    const tree = this.#take(name);
+    if (!tree) return {};
+    if (tree.kind !== 'map') {
+      this.#problem(tree, name, `expected a mapping, got ${describe(tree)}`);
+      return {};
+    }
+    return Object.fromEntries(
+      [...tree.fields].map(([key, field]) => [key, this.#quantityOf(field.tree, `${name}[${key}]`) ?? '0']),
+    );
+  }
+
+  #quantityOf(tree: Tree, name: string): string | undefined {
+    const isText = tree.kind === 'scalar' && (typeof tree.value === 'string' || typeof tree.value === 'number');
+    if (isText && parseQuantity(String(tree.value)) !== undefined) return String(tree.value);
+    this.#problem(tree, name, `expected a quantity such as 500m, 2 or 64Mi, got ${describe(tree)}`);
     return undefined;
   }
 

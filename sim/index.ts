@@ -21,6 +21,12 @@ export {
   requireRunnable,
   sandboxConfigOf,
 } from './cri-config.ts';
+export type {NodeFacts} from './downward.ts';
+/** The fields and resources that a pod's containers may ask for. */
+export {POD_IP, podFieldValue, resourceValue} from './downward.ts';
+export type {EnvironmentSources} from './environment.ts';
+/** Variables of a container, with what `envFrom` and `valueFrom` add. */
+export {environmentOf} from './environment.ts';
 export {expandReferences} from './expansion.ts';
 export type {FieldError, FieldErrorType} from './field-error.ts';
 export {aggregate} from './field-error.ts';
@@ -42,6 +48,8 @@ export {nodeLedgerFs} from './ledger-fs.ts';
 export {MAX_MANIFEST_BYTES} from './manifest-tree.ts';
 export type {
   ContainerSecurityContext,
+  EnvFrom,
+  EnvSource,
   EnvVar,
   HostPathType,
   Pod,
@@ -56,6 +64,7 @@ export type {
 } from './pod.ts';
 /** The pod model: API names, defaults filled in, absent stays absent where that means something. */
 export {startedContainers, wantsUserNamespace} from './pod.ts';
+export type {EventHandler, PodEvent} from './pod-events.ts';
 export type {Manifests, OtherObject, ParseOptions} from './pod-spec.ts';
 // ── manifests → pods
 /** Text → pods, other objects and warnings. */
@@ -66,6 +75,7 @@ export type {AccountLookup, ChosenPool, GetsubidsResult, PoolSources} from './po
 // ── blocks of host ids
 /** Where the range for pods comes from, and the checks on it. Ids are plain numbers; lengths count ids. */
 export {parseGetsubids, poolFrom} from './pool.ts';
+export {parseQuantity, quantityIn} from './quantity.ts';
 export type {Random} from './random.ts';
 /** Numbers from a seed, or from the operating system. */
 export {seededRandom, systemRandom} from './random.ts';

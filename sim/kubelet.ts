@@ -4,9 +4,12 @@ import {SubrootError, subrootError} from '../native-free/errors.ts';
 import type {ApiObjects} from './api-objects.ts';
 import type {SandboxConfigOptions} from './cri-config.ts';
 import {containerConfigOf, requireRunnable, sandboxConfigOf} from './cri-config.ts';
+import type {NodeFacts} from './downward.ts';
+import type {KubernetesVersion} from './kubernetes-versions.ts';
 import type {Ledger} from './ledger.ts';
 import type {Pod, PodContainer} from './pod.ts';
 import {wantsUserNamespace} from './pod.ts';
+import type {EventHandler} from './pod-events.ts';
 import {claimVolumes, makeVolumes, removeVolumes} from './pod-volumes.ts';
 import type {IdBlock} from './userns-allocator.ts';
 import type {KubeletOptions} from './userns-support.ts';
@@ -27,6 +30,12 @@ export interface StartPodOptions extends NodeParts, SandboxConfigOptions {
   readonly kubelet?: KubeletOptions;
   /** ConfigMaps and Secrets that the pod may refer to; none by default. */
   readonly objects?: ApiObjects;
+  /** The machine, as the pod may ask about it. */
+  readonly node?: () => NodeFacts;
+  /** Whose rules decide where versions differ; the newest by default. */
+  readonly kubernetes?: KubernetesVersion;
+  /** Told what a kubelet would report as events. */
+  readonly onEvent?: EventHandler;
   /** What an image name stands for on this node; the name itself by default. */
   readonly resolveImage?: (image: string) => string;
   /** CPUs of the node, for the default masks. */
@@ -109,6 +118,10 @@ async function startSteps(
       attempt: options.attempt ?? 0,
       hostPathOf,
       cpuCount: options.cpuCount ?? 0,
+      ...(options.objects && {objects: options.objects}),
+      ...(options.node && {node: options.node}),
+      ...(options.kubernetes !== undefined && {kubernetes: options.kubernetes}),
+      ...(options.onEvent && {onEvent: options.onEvent}),
       ...(options.resolveImage && {resolveImage: options.resolveImage}),
     });
   // All configurations first: a pod with a mistake in its last container starts nothing.

@@ -1,3 +1,4 @@
+import {readEnv, readEnvFrom} from './env-fields.ts';
 import type {FieldReader} from './field-reader.ts';
 import type {
   ContainerSecurityContext,
@@ -37,6 +38,8 @@ export function readPodSpec(spec: FieldReader): PodSpec {
       runtimeClassName: spec.string('runtimeClassName'),
       os: osName === undefined ? undefined : {name: osName},
       dnsConfig: readDnsConfig(spec.object('dnsConfig')),
+      nodeName: spec.string('nodeName'),
+      serviceAccountName: spec.string('serviceAccountName') ?? spec.string('serviceAccount'),
     }),
     hostNetwork: spec.boolean('hostNetwork') ?? false,
     hostPID: spec.boolean('hostPID') ?? false,
@@ -54,7 +57,7 @@ export function readPodSpec(spec: FieldReader): PodSpec {
   spec.refuse('ephemeralContainers', 'subroot starts only init containers and containers');
   spec.notHonoured(
     ...['activeDeadlineSeconds', 'affinity', 'automountServiceAccountToken', 'dnsPolicy', 'enableServiceLinks'],
-    ...['hostAliases', 'imagePullSecrets', 'nodeName', 'nodeSelector', 'overhead', 'preemptionPolicy', 'priority'],
+    ...['hostAliases', 'imagePullSecrets', 'nodeSelector', 'overhead', 'preemptionPolicy', 'priority'],
     ...['priorityClassName', 'readinessGates', 'resources', 'schedulerName', 'schedulingGates', 'schedulingGroup'],
     ...['serviceAccount', 'serviceAccountName', 'setHostnameAsFQDN', 'subdomain', 'tolerations'],
     ...['topologySpreadConstraints', 'workloadRef'],
@@ -146,6 +149,7 @@ function readContainer(reader: FieldReader, role: 'init' | 'app' | 'ephemeral'):
     command: reader.strings('command') ?? [],
     args: reader.strings('args') ?? [],
     env: reader.objects('env').map(readEnv),
+    envFrom: reader.objects('envFrom').map(readEnvFrom),
     stdin: reader.boolean('stdin') ?? false,
     stdinOnce: reader.boolean('stdinOnce') ?? false,
     tty: reader.boolean('tty') ?? false,
@@ -156,6 +160,7 @@ function readContainer(reader: FieldReader, role: 'init' | 'app' | 'ephemeral'):
       return result;
     }),
     securityContext: readSecurityContext(reader.object('securityContext')),
+    resources: readResources(reader.object('resources')),
     terminationMessagePath: reader.string('terminationMessagePath') ?? '/dev/termination-log',
     terminationMessagePolicy: reader.string('terminationMessagePolicy') ?? 'File',
   };
@@ -164,7 +169,6 @@ function readContainer(reader: FieldReader, role: 'init' | 'app' | 'ephemeral'):
     port.ignore('name', 'containerPort', 'protocol', 'hostIP');
     port.finish();
   }
-  reader.refuse('envFrom', 'the variables would be missing');
   reader.refuse('volumeDevices', 'the devices would be missing');
   if (role === 'init') reader.refuse('restartPolicy', 'a sidecar would be waited for instead of kept running');
   reader.notHonoured(
@@ -176,6 +180,14 @@ function readContainer(reader: FieldReader, role: 'init' | 'app' | 'ephemeral'):
   return container;
 }
 
+function readResources(reader: FieldReader | undefined): PodContainer['resources'] {
+  if (!reader) return {limits: {}, requests: {}};
+  const resources = {limits: reader.quantities('limits'), requests: reader.quantities('requests')};
+  reader.ignore('claims');
+  reader.finish();
+  return resources;
+}
+
 function readLifecycle(reader: FieldReader | undefined): string | undefined {
   if (!reader) return undefined;
   const signal = reader.string('stopSignal');
@@ -183,13 +195,6 @@ function readLifecycle(reader: FieldReader | undefined): string | undefined {
   reader.refuse('preStop', 'the hook would not run');
   reader.finish();
   return signal;
-}
-
-function readEnv(reader: FieldReader): {name: string; value: string} {
-  const variable = {name: reader.string('name') ?? '', value: reader.string('value') ?? ''};
-  reader.refuse('valueFrom', 'the variable would be empty; give it a value');
-  reader.finish();
-  return variable;
 }
 
 function readVolumeMount(reader: FieldReader): PodContainer['volumeMounts'][number] {

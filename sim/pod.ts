@@ -1,4 +1,7 @@
+import type {EnvFrom, EnvVar} from './env-source.ts';
 import type {NotYet} from './field-reader.ts';
+
+export type {EnvFrom, EnvSource, EnvVar} from './env-source.ts';
 
 /**
  * A v1 Pod as subroot runs it. Field names are those of the Kubernetes API; defaults of the API server are filled in,
@@ -33,6 +36,10 @@ export interface PodSpec {
   /** Seconds. */
   readonly terminationGracePeriodSeconds: number;
   readonly os?: {readonly name: string};
+  /** What the manifest calls the node; the machine's own name otherwise. */
+  readonly nodeName?: string;
+  /** `default` when absent. */
+  readonly serviceAccountName?: string;
   readonly runtimeClassName?: string;
   readonly securityContext: PodSecurityContext;
   readonly dnsConfig?: PodDnsConfig;
@@ -81,17 +88,13 @@ export interface VolumeMount {
   readonly subPath?: string;
 }
 
-export interface EnvVar {
-  readonly name: string;
-  readonly value: string;
-}
-
 export interface PodContainer {
   readonly name: string;
   readonly image: string;
   readonly command: readonly string[];
   readonly args: readonly string[];
   readonly env: readonly EnvVar[];
+  readonly envFrom: readonly EnvFrom[];
   readonly workingDir?: string;
   readonly stdin: boolean;
   readonly stdinOnce: boolean;
@@ -99,6 +102,11 @@ export interface PodContainer {
   readonly volumeMounts: readonly VolumeMount[];
   readonly volumeDevices: readonly {readonly name: string; readonly devicePath: string}[];
   readonly securityContext: ContainerSecurityContext;
+  /** Quantities by the resource's name, as written. */
+  readonly resources: {
+    readonly limits: Readonly<Record<string, string>>;
+    readonly requests: Readonly<Record<string, string>>;
+  };
   /** Name with or without SIG. */
   readonly stopSignal?: string;
   readonly terminationMessagePath: string;

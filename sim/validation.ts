@@ -1,4 +1,5 @@
 import {subrootError} from '../native-free/errors.ts';
+import {envErrors} from './env-validation.ts';
 import type {FieldError} from './field-error.ts';
 import {aggregate, forbidden, invalid, required, unsupported} from './field-error.ts';
 import type {FeatureGates, KubernetesRules, KubernetesVersion} from './kubernetes-versions.ts';
@@ -28,7 +29,7 @@ export function validatePod(pod: Pod, options: ValidationOptions = {}): FieldErr
   const version = options.kubernetes ?? `1.${NEWEST_MINOR}`;
   const rules = rulesOf(version);
   const seen = dropDisabledFields(pod, options);
-  const errors = [...nameErrors(seen), ...valueErrors(seen.spec)];
+  const errors = [...nameErrors(seen), ...valueErrors(seen.spec, version)];
   if (seen.spec.os?.name === 'windows' && seen.spec.hostUsers !== undefined) {
     errors.push(forbidden('spec.hostUsers', 'cannot be set for a windows pod'));
   }
@@ -109,7 +110,7 @@ function procMountErrors(spec: PodSpec): FieldError[] {
 }
 
 /** Values that subroot acts on, in the API's words. */
-function valueErrors(spec: PodSpec): FieldError[] {
+function valueErrors(spec: PodSpec, kubernetes: KubernetesVersion): FieldError[] {
   const errors: FieldError[] = [];
   if (spec.containers.length === 0) errors.push(required('spec.containers'));
   if (!['Always', 'OnFailure', 'Never'].includes(spec.restartPolicy)) {
@@ -133,26 +134,15 @@ function valueErrors(spec: PodSpec): FieldError[] {
   }
   for (const [i, volume] of spec.volumes.entries())
     errors.push(...hostPathErrors(volume, `spec.volumes[${i}].hostPath`));
-  forEachContainer(spec, (container, path) => errors.push(...containerErrors(container, path)));
+  forEachContainer(spec, (container, path) => errors.push(...containerErrors(container, path, kubernetes)));
   return errors;
 }
 
-function containerErrors(container: PodContainer, path: string): FieldError[] {
+function containerErrors(container: PodContainer, path: string, kubernetes: KubernetesVersion): FieldError[] {
   const errors: FieldError[] = [];
   const {securityContext: context} = container;
   if (container.image === '') errors.push(required(`${path}.image`));
-  for (const [i, variable] of container.env.entries()) {
-    if (variable.name === '') errors.push(required(`${path}.env[${i}].name`));
-    else if (variable.name.includes('=')) {
-      errors.push(
-        invalid(
-          `${path}.env[${i}].name`,
-          variable.name,
-          "a valid environment variable name must consist only of printable ASCII characters other than '='",
-        ),
-      );
-    }
-  }
+  errors.push(...envErrors(container, path, kubernetes));
   errors.push(...idErrors(`${path}.securityContext`, context));
   if (context.allowPrivilegeEscalation === false) {
     const at = `${path}.securityContext`;

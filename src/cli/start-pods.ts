@@ -1,5 +1,5 @@
-import {subrootError} from '../../native-free/errors.ts';
-import type {Pod} from '../../sim/index.ts';
+import {printable, subrootError} from '../../native-free/errors.ts';
+import type {Pod, PodEvent} from '../../sim/index.ts';
 import type {Evidence} from '../node/evidence.ts';
 import type {PodNode} from '../node/node.ts';
 import type {RunningPod} from '../node/running-pod.ts';
@@ -36,7 +36,11 @@ export async function startPods(
     for (const [index, spec] of specs.entries()) {
       if (specs.length > 1)
         output.progress(`starting pod ${index + 1} of ${specs.length}: ${shownName(spec.metadata)}`);
-      const pod = await node.runPod(spec, {signal: ended});
+      const onEvent = ({type, container, message}: PodEvent) => {
+        const where = `${shownName(spec.metadata)}${container === undefined ? '' : `/${container}`}`;
+        if (type === 'Warning') output.note(`subroot: ${printable(`${where}: ${message}`)}`);
+      };
+      const pod = await node.runPod(spec, {signal: ended, onEvent});
       running.push(pod);
       const started = {pod, spec, evidence: await pod.evidence()};
       if (mustStay) await requireStillRunning(started, output);

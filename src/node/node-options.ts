@@ -32,7 +32,9 @@ export interface ContainerInput {
   readonly image?: string;
   readonly command?: readonly string[];
   readonly args?: readonly string[];
-  readonly env?: Readonly<Record<string, string>>;
+  /** A text, or what the manifest's `valueFrom` holds. */
+  readonly env?: Readonly<Record<string, string | Readonly<Record<string, unknown>>>>;
+  readonly envFrom?: readonly Readonly<Record<string, unknown>>[];
   readonly workingDir?: string;
   readonly stdin?: boolean;
   readonly tty?: boolean;

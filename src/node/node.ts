@@ -2,7 +2,15 @@ import {existsSync, readdirSync, rmSync, statSync} from 'node:fs';
 import {join} from 'node:path';
 import type {ErrorCode} from '../../native-free/errors.ts';
 import {SubrootError, subrootError} from '../../native-free/errors.ts';
-import {type IdBlock, Ledger, type Pod, removeVolumes, sandboxConfigOf, startPod} from '../../sim/index.ts';
+import {
+  type EventHandler,
+  type IdBlock,
+  Ledger,
+  type Pod,
+  removeVolumes,
+  sandboxConfigOf,
+  startPod,
+} from '../../sim/index.ts';
 import {bootId, isProcessAlive, startTimeOf} from '../host/proc.ts';
 import {explainFileError, makeFolder} from '../host/state-files.ts';
 import {Inventory} from '../runtime/inventory.ts';
@@ -10,6 +18,7 @@ import {Runtime} from '../runtime/runtime.ts';
 import {type SandboxRecord, StateStore} from '../runtime/state-store.ts';
 import {stateRoot} from '../state-root.ts';
 import {chooseMode, joining, type Mode, type ModeSetup, startAgent} from '../userns/mode.ts';
+import {readNodeFacts} from './node-facts.ts';
 import type {NodeOptions, ObjectsInput, PodInput} from './node-options.ts';
 import {objectsOf} from './pod-input.ts';
 import {listPods, type PodSummary, requirePod} from './pod-list.ts';
@@ -23,6 +32,8 @@ export interface CallOptions {
 export interface RunPodOptions extends CallOptions {
   /** ConfigMaps and Secrets that this pod may refer to, before those of the node. */
   readonly objects?: ObjectsInput;
+  /** Told what a kubelet would report as events of the pod. */
+  readonly onEvent?: EventHandler;
 }
 
 /** What `gc` found and removed or set aside. */
@@ -149,6 +160,9 @@ export class PodNode implements AsyncDisposable {
         bound,
         logRoot,
         objects,
+        node: () => readNodeFacts(this.root),
+        ...(this.options.kubernetes === undefined ? {} : {kubernetes: this.options.kubernetes}),
+        ...(options.onEvent ? {onEvent: options.onEvent} : {}),
         resolveImage: (image) => resolveImage(image, this.options),
         ...(options.signal ? {signal: options.signal} : {}),
       });

@@ -15,7 +15,13 @@ function containerManifest(input: ContainerInput, fallbackName: string): Record<
     image: image ?? 'host',
     command: command ?? (args ? undefined : ['sleep', 'infinity']),
     ...(args ? {args} : {}),
-    ...(env ? {env: Object.entries(env).map(([key, value]) => ({name: key, value}))} : {}),
+    ...(env
+      ? {
+          env: Object.entries(env).map(([key, value]) =>
+            typeof value === 'object' ? {name: key, valueFrom: value} : {name: key, value},
+          ),
+        }
+      : {}),
     ...rest,
   };
 }

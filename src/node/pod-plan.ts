@@ -22,8 +22,9 @@ import {Planner} from '../runtime/planner.ts';
 import type {SandboxRecord} from '../runtime/state-store.ts';
 import {stateRoot} from '../state-root.ts';
 import {chooseMode, type Mode, type ModeSetup} from '../userns/mode.ts';
+import {readNodeFacts} from './node-facts.ts';
 import type {NodeOptions, PodInput} from './node-options.ts';
-import {isPod, podOf} from './pod-input.ts';
+import {isPod, objectsOf, podOf} from './pod-input.ts';
 
 /** Everything that starting a pod would do, as a value: `--dry-run` prints it, and the agent executes the same steps. */
 export interface PodPlan {
@@ -138,6 +139,10 @@ export async function planPod(input: PodInput | Pod, options: NodeOptions = {}):
         const containerConfig = containerConfigOf(pod, container, block, {
           hostPathOf: (mount) => `(volume ${mount.name})`,
           resolveImage: (image) => resolveImage(image, options),
+          objects: objectsOf(options.objects),
+          // The state folder need not be there.
+          node: () => readNodeFacts('/'),
+          ...(options.kubernetes === undefined ? {} : {kubernetes: options.kubernetes}),
         });
         const steps = planner.container(containerConfig, sandbox, 0, (mount) => ({
           ...mount,
