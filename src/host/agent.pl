@@ -760,6 +760,7 @@ sub raw_terminal {
 }
 sub once {
   my ($file) = @_;
+  my $starter = getppid;
   open my $fh, '<', $file or die "subroot agent: cannot read $file: $!\n";
   chomp(my $line = <$fh> // '');
   close $fh;
@@ -780,6 +781,9 @@ sub once {
   }
   my $ok = eval {
     hop(split(/:/, $option->{hop}), $option->{hopgroups}) if $option->{hop};
+    # Whoever started us is killed: so are we, and the program with us. After the hop, since new ids make the kernel forget it.
+    must('prctl', 1, 9);    # PR_SET_PDEATHSIG
+    quit(125) if getppid != $starter;
     my $pass_on = sub { my ($number) = @_; kill $number, $t->{pid} || $t->{first} if $t };
     $on_signal{$_} = $pass_on for 1, 15;    # HUP, TERM
     $on_signal{28} = sub { set_window($t->{master}, get_window(\*STDIN)) if $t && $t->{master} } if $option->{tty};    # WINCH

@@ -156,3 +156,15 @@ it('a state folder is what SUBROOT_ROOT or --root says, and one of nobody has no
   t.is((await scene.subroot(['pods', '-q', '--root', scene.root])).stdout, 'here\n');
   t.true(readdirSync(join(scene.root, 'sandboxes')).length === 1);
 });
+
+it('a program that was exec’ed ends with whoever exec’ed it, even when that is killed', async (t) => {
+  const scene = await withScene(t);
+  await scene.run(stays('web'));
+  const mark = marker();
+  const {child, ended} = scene.start('exec', 'web', 'sleep', mark);
+  await until('the program runs', () => isSleeping(mark));
+  child.kill('SIGKILL');
+  t.is((await ended).signal, 'SIGKILL');
+  await until('it has ended', () => !isSleeping(mark), {deadlineMs: 10_000});
+  t.is((await scene.subroot(['exec', 'web', 'true'])).exitCode, 0);
+});
