@@ -1,3 +1,5 @@
+import type {IdMapping} from '../../native-free/id-map.ts';
+
 /** What a check says. One shape for every report; `docs/evidence.md` shows it. */
 
 /**
@@ -85,11 +87,26 @@ export interface Reference {
   readonly confirmed: boolean;
 }
 
+/** A pod that was judged, as /proc showed it; what cannot be read is undefined. */
+export interface JudgedPod {
+  readonly name: string;
+  /** Its first program, as the host sees it. */
+  readonly pid: number;
+  /** Inode of its user namespace. */
+  readonly userNamespace?: number;
+  readonly uids?: readonly IdMapping[];
+  readonly gids?: readonly IdMapping[];
+  /** Uid of its first program on the host. */
+  readonly hostUid?: number;
+}
+
 /** A whole run against one target: what every report is made of. */
 export interface Report {
   readonly schema: 'https://subroot.dev/schemas/check-report/1';
   readonly subroot: string;
   readonly target: TargetDescription;
+  /** The pods that all checks shared; reports draw their ids. */
+  readonly pods?: readonly JudgedPod[];
   readonly machine: {readonly kernel: string; readonly arch: string; readonly cgroup: string; readonly lsm: string};
   /** Seeds names of canaries and random choices: the same seed, the same run. */
   readonly seed: string;
