@@ -44,9 +44,26 @@ export interface PodSandboxMetadata {
   readonly attempt: number;
 }
 
+/** Seccomp or AppArmor confinement. `localhostRef`: the full path of a seccomp profile, or the name of an AppArmor one. */
+export interface SecurityProfile {
+  readonly profileType: 'RuntimeDefault' | 'Unconfined' | 'Localhost';
+  readonly localhostRef?: string;
+}
+
+export interface SELinuxOption {
+  readonly user?: string;
+  readonly role?: string;
+  readonly type?: string;
+  readonly level?: string;
+}
+
+/** Of the sandbox's own process only; every container says its own. */
 export interface LinuxSandboxSecurityContext {
   readonly namespaceOptions?: NamespaceOption;
   readonly privileged?: boolean;
+  readonly seccomp?: SecurityProfile;
+  readonly apparmor?: SecurityProfile;
+  readonly selinuxOptions?: SELinuxOption;
 }
 
 export interface LinuxPodSandboxConfig {
@@ -89,6 +106,8 @@ export interface ImageSpec {
 export interface Capability {
   readonly addCapabilities?: readonly string[];
   readonly dropCapabilities?: readonly string[];
+  /** Added, and kept over execve(2) by programs that are not root. */
+  readonly addAmbientCapabilities?: readonly string[];
 }
 
 export interface Int64Value {
@@ -101,12 +120,24 @@ export interface LinuxContainerSecurityContext {
   readonly namespaceOptions?: NamespaceOption;
   readonly runAsUser?: Int64Value;
   readonly runAsGroup?: Int64Value;
+  /** Exclusive with `runAsUser`: a name of the image's /etc/passwd. */
+  readonly runAsUsername?: string;
   readonly supplementalGroups?: readonly number[];
+  /** `Merge` (absent too): with the groups that the image's /etc/group gives the user; `Strict`: without. */
+  readonly supplementalGroupsPolicy?: 'Merge' | 'Strict';
   readonly readonlyRootfs?: boolean;
   readonly noNewPrivs?: boolean;
   /** Absent: the runtime's default list. Empty: nothing is masked. */
   readonly maskedPaths?: readonly string[];
   readonly readonlyPaths?: readonly string[];
+  /** Absent: unconfined, unless the deprecated `seccompProfilePath` says otherwise. */
+  readonly seccomp?: SecurityProfile;
+  /** Deprecated: `runtime/default`, `unconfined`, or `localhost/` and a full path. */
+  readonly seccompProfilePath?: string;
+  readonly apparmor?: SecurityProfile;
+  /** Deprecated: as `seccompProfilePath`, with a name. */
+  readonly apparmorProfile?: string;
+  readonly selinuxOptions?: SELinuxOption;
 }
 
 export interface LinuxContainerConfig {

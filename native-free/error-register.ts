@@ -156,6 +156,13 @@ export const errorRegister = {
     mend: 'mount it as a file instead',
     grpc: 'INVALID_ARGUMENT',
   },
+  SUBROOT_POD_NOT_ADMITTED: {
+    kind: 'config',
+    layer: 'container',
+    message: 'pod {pod} is not admitted ({reason}): {why}',
+    mend: '{mend}',
+    grpc: 'INVALID_ARGUMENT',
+  },
   SUBROOT_POD_NON_ROOT: {
     kind: 'config',
     layer: 'container',
@@ -621,6 +628,21 @@ export const errorRegister = {
     message: '{what} was cancelled; nothing of it was kept',
     mend: 'ask again without cancelling',
     grpc: 'CANCELLED',
+  },
+  SUBROOT_SECCOMP_ARCHITECTURE: {
+    kind: 'host',
+    layer: 'container',
+    message:
+      'no seccomp filter can be made here: the numbers of system calls of {architecture} are not known to subroot',
+    mend: 'run it on x86-64 or arm64, or leave out seccompProfile (type Unconfined)',
+    grpc: 'FAILED_PRECONDITION',
+  },
+  SUBROOT_SECCOMP_PROFILE: {
+    kind: 'config',
+    layer: 'container',
+    message: 'seccomp profile {source}: {field}: {why}',
+    mend: 'correct the profile; its form is that of OCI and Docker (defaultAction, syscalls[] with names, action, args)',
+    grpc: 'INVALID_ARGUMENT',
   },
   // ── ours
   SUBROOT_INTERNAL: {

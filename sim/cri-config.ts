@@ -8,6 +8,7 @@ import type {
   Mount,
   NamespaceOption,
   PodSandboxConfig,
+  SecurityProfile,
 } from '../native-free/cri.ts';
 import {subrootError} from '../native-free/errors.ts';
 import {ApiObjects} from './api-objects.ts';
@@ -16,7 +17,7 @@ import {environmentOf} from './environment.ts';
 import {expandReferences} from './expansion.ts';
 import {aggregate} from './field-error.ts';
 import type {KubernetesVersion} from './kubernetes-versions.ts';
-import type {Pod, PodContainer, VolumeMount} from './pod.ts';
+import type {ConfinementProfile, Pod, PodContainer, VolumeMount} from './pod.ts';
 import {startedContainers, wantsUserNamespace} from './pod.ts';
 import type {EventHandler} from './pod-events.ts';
 import {nameErrors} from './pod-names.ts';
@@ -75,6 +76,15 @@ export interface ContainerConfigOptions {
   readonly onEvent?: EventHandler;
   /** CPUs whose thermal_throttle folder is masked too; 0 by default. */
   readonly cpuCount?: number;
+  readonly confinement?: ConfinementOptions;
+}
+
+/** What a kubelet is told of seccomp. */
+export interface ConfinementOptions {
+  /** Where `Localhost` profiles are: the kubelet's `<root>/seccomp`. Needed by pods that name one. */
+  readonly seccompRoot?: string;
+  /** `--seccomp-default`: RuntimeDefault instead of Unconfined for who says nothing. */
+  readonly seccompDefault?: boolean;
 }
 
 /**
@@ -211,7 +221,7 @@ export function containerConfigOf(
     stdin: container.stdin,
     stdinOnce: container.stdinOnce,
     tty: container.tty,
-    linux: {securityContext: securityContextOf(pod, container, block, options.cpuCount ?? 0)},
+    linux: {securityContext: securityContextOf(pod, container, block, options)},
     ...(container.stopSignal !== undefined && {stopSignal: container.stopSignal.replace(/^SIG/, '')}),
   };
 }
@@ -243,7 +253,7 @@ function securityContextOf(
   pod: Pod,
   container: PodContainer,
   block: IdBlock | undefined,
-  cpuCount: number,
+  {cpuCount = 0, confinement = {}}: ContainerConfigOptions,
 ): LinuxContainerSecurityContext {
   const own = container.securityContext;
   const shared = pod.spec.securityContext;
@@ -260,12 +270,48 @@ function securityContextOf(
     capabilities: {addCapabilities: own.capabilities.add, dropCapabilities: own.capabilities.drop},
     privileged: own.privileged,
     namespaceOptions: namespacesOf(pod, block),
-    ...(runAsUser !== undefined && {runAsUser: {value: runAsUser}}),
+    // A group needs a user: that of the image, which is root here.
+    ...((runAsUser ?? runAsGroup) !== undefined && {runAsUser: {value: runAsUser ?? 0}}),
     ...(runAsGroup !== undefined && {runAsGroup: {value: runAsGroup}}),
     supplementalGroups: shared.supplementalGroups,
+    ...(shared.supplementalGroupsPolicy === 'Strict' && {supplementalGroupsPolicy: 'Strict'}),
     readonlyRootfs: own.readOnlyRootFilesystem,
     noNewPrivs: own.allowPrivilegeEscalation === false,
     maskedPaths: unmasked ? [] : masked,
     readonlyPaths: unmasked ? [] : defaultReadonlyPaths,
+    ...seccompOf(own.seccompProfile ?? shared.seccompProfile, confinement),
+    ...confinementOf(pod, container),
   };
+}
+
+/** What a container asks of the node's security modules, over what its pod does. */
+export function confinementOf(
+  {spec: {securityContext: shared}}: Pod,
+  {securityContext: own}: PodContainer,
+): Pick<LinuxContainerSecurityContext, 'privileged' | 'apparmor' | 'selinuxOptions'> {
+  const label = own.seLinuxOptions ?? shared.seLinuxOptions;
+  return {
+    privileged: own.privileged,
+    ...apparmorOf(own.appArmorProfile ?? shared.appArmorProfile),
+    ...(label && {selinuxOptions: label}),
+  };
+}
+
+/** Nothing for Unconfined: that is what a runtime does unasked. Source: kubernetes pkg/kubelet/kuberuntime/helpers.go getSeccompProfile, 1.36. */
+function seccompOf(
+  profile: ConfinementProfile | undefined,
+  {seccompDefault = false, seccompRoot}: ConfinementOptions,
+): {seccomp?: SecurityProfile} {
+  const type = profile?.type ?? (seccompDefault ? 'RuntimeDefault' : 'Unconfined');
+  if (type === 'Unconfined') return {};
+  if (type !== 'Localhost') return {seccomp: {profileType: 'RuntimeDefault'}};
+  if (seccompRoot === undefined) throw subrootError('SUBROOT_INTERNAL', {what: 'no folder of seccomp profiles is set'});
+  return {seccomp: {profileType: 'Localhost', localhostRef: posix.join(seccompRoot, profile?.localhostProfile ?? '')}};
+}
+
+function apparmorOf(profile: ConfinementProfile | undefined): {apparmor?: SecurityProfile} {
+  if (!profile || profile.type === 'Unconfined') return {};
+  const {type, localhostProfile} = profile;
+  if (type === 'Localhost') return {apparmor: {profileType: type, localhostRef: localhostProfile ?? ''}};
+  return {apparmor: {profileType: 'RuntimeDefault'}};
 }

@@ -1,6 +1,9 @@
 import {subrootError} from '../native-free/errors.ts';
+import {nearest} from '../native-free/nearest.ts';
 import type {Place, Tree, TreeField} from './manifest-tree.ts';
 import {parseQuantity} from './quantity.ts';
+
+export {nearest} from '../native-free/nearest.ts';
 
 /** Something in a manifest that is read otherwise than its writer may think. */
 export interface Warning {
@@ -279,33 +282,4 @@ function describe(tree: Tree): string {
   const shown = JSON.stringify(tree.value) ?? 'nothing';
   const short = shown.length > 60 ? `${shown.slice(0, 60)}…` : shown;
   return typeof tree.value === 'string' ? `the text ${short}` : `${typeof tree.value} ${short}`;
-}
-
-/** The known name that a misspelling most likely means, or undefined when none is close. */
-export function nearest(name: string, known: Iterable<string>): string | undefined {
-  let best: string | undefined;
-  let bestDistance = Math.min(3, Math.ceil(name.length / 3) + 1);
-  for (const candidate of known) {
-    if (candidate.toLowerCase() === name.toLowerCase()) return candidate;
-    if (Math.abs(candidate.length - name.length) >= bestDistance) continue;
-    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
-    if (distance < bestDistance) {
-      best = candidate;
-      bestDistance = distance;
-    }
-  }
-  return best;
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({length: b.length + 1}, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const swap = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

@@ -3,13 +3,16 @@
  * started on any CRI runtime. Nothing here starts a process or reads /proc: the world comes in through the arguments.
  */
 
+export type {AdmissionOptions} from './admission.ts';
+export {requireAdmitted} from './admission.ts';
 export type {ApiObject, ConfigMapObject, SecretObject} from './api-objects.ts';
 /** ConfigMaps and Secrets that came with a pod, and the errors for those that did not. */
 export {ApiObjects, bytesOf, MAX_OBJECT_BYTES, objectKeyMissing, objectMissing} from './api-objects.ts';
-export type {ContainerConfigOptions, SandboxConfigOptions} from './cri-config.ts';
+export type {ConfinementOptions, ContainerConfigOptions, SandboxConfigOptions} from './cri-config.ts';
 // ── pods → CRI
 /** What RunPodSandbox and CreateContainer are sent for a pod. */
 export {
+  confinementOf,
   containerConfigOf,
   DEFAULT_LOG_ROOT,
   defaultMaskedPaths,

@@ -2,7 +2,7 @@ import {setTimeout as sleep} from 'node:timers/promises';
 import type {ContainerStatus, PodSandboxConfig, RuntimeService} from '../native-free/cri.ts';
 import {SubrootError, subrootError} from '../native-free/errors.ts';
 import type {ApiObjects} from './api-objects.ts';
-import type {SandboxConfigOptions} from './cri-config.ts';
+import type {ConfinementOptions, SandboxConfigOptions} from './cri-config.ts';
 import {containerConfigOf, requireRunnable, sandboxConfigOf} from './cri-config.ts';
 import type {NodeFacts} from './downward.ts';
 import type {KubernetesVersion} from './kubernetes-versions.ts';
@@ -40,6 +40,7 @@ export interface StartPodOptions extends NodeParts, SandboxConfigOptions {
   readonly resolveImage?: (image: string) => string;
   /** CPUs of the node, for the default masks. */
   readonly cpuCount?: number;
+  readonly confinement?: ConfinementOptions;
   /** Milliseconds between looks at a running init container; 20 by default. */
   readonly pollMs?: number;
   readonly signal?: AbortSignal;
@@ -122,6 +123,7 @@ async function startSteps(
       ...(options.node && {node: options.node}),
       ...(options.kubernetes !== undefined && {kubernetes: options.kubernetes}),
       ...(options.onEvent && {onEvent: options.onEvent}),
+      ...(options.confinement && {confinement: options.confinement}),
       ...(options.resolveImage && {resolveImage: options.resolveImage}),
     });
   // All configurations first: a pod with a mistake in its last container starts nothing.

@@ -1,6 +1,7 @@
 import {readEnv, readEnvFrom} from './env-fields.ts';
 import type {FieldReader} from './field-reader.ts';
 import type {
+  ConfinementProfile,
   ContainerSecurityContext,
   HostPathType,
   PodContainer,
@@ -86,32 +87,54 @@ function readPodSecurityContext(reader: FieldReader | undefined): PodSecurityCon
     sysctl.finish();
     return pair;
   });
+  const repeated = sysctls.flatMap(([name], i) => (sysctls.findIndex(([other]) => other === name) < i ? [name] : []));
   const context: PodSecurityContext = {
     ...present({
       runAsUser: reader.integer('runAsUser'),
       runAsGroup: reader.integer('runAsGroup'),
       runAsNonRoot: reader.boolean('runAsNonRoot'),
+      supplementalGroupsPolicy: reader.string('supplementalGroupsPolicy'),
+      ...readConfinement(reader),
     }),
     supplementalGroups: reader.integers('supplementalGroups') ?? [],
     sysctls: Object.fromEntries(sysctls),
+    ...(repeated.length > 0 ? {repeatedSysctls: repeated} : {}),
   };
-  refuseProfiles(reader);
   reader.refuse('fsGroup', 'volumes would keep another group');
-  reader.notHonoured('fsGroupChangePolicy', 'supplementalGroupsPolicy', 'seLinuxChangePolicy');
+  reader.notHonoured('fsGroupChangePolicy', 'seLinuxChangePolicy');
   reader.finish();
   return context;
 }
 
-/** Confinement that subroot does not apply: dropping it in silence would weaken the pod. `Unconfined` asks for nothing. */
-function refuseProfiles(reader: FieldReader): void {
-  for (const name of ['seccompProfile', 'appArmorProfile']) {
-    const profile = reader.object(name);
-    if (profile && profile.string('type') !== 'Unconfined') {
-      reader.refuse(name, 'the containers would run without that confinement; only type Unconfined is done');
-    }
-  }
-  reader.refuse('seLinuxOptions', 'the containers would run with another SELinux label');
+function readConfinement(
+  reader: FieldReader,
+): Pick<PodSecurityContext, 'seccompProfile' | 'appArmorProfile' | 'seLinuxOptions'> {
   reader.refuse('windowsOptions', 'subroot runs Linux pods');
+  const label = reader.object('seLinuxOptions');
+  const fields = present({
+    seccompProfile: readProfile(reader.object('seccompProfile')),
+    appArmorProfile: readProfile(reader.object('appArmorProfile')),
+    seLinuxOptions:
+      label &&
+      present({
+        user: label.string('user'),
+        role: label.string('role'),
+        type: label.string('type'),
+        level: label.string('level'),
+      }),
+  });
+  label?.finish();
+  return fields;
+}
+
+function readProfile(reader: FieldReader | undefined): ConfinementProfile | undefined {
+  if (!reader) return undefined;
+  const profile = {
+    type: reader.string('type') ?? '',
+    ...present({localhostProfile: reader.string('localhostProfile')}),
+  };
+  reader.finish();
+  return profile;
 }
 
 function readVolume(reader: FieldReader): Volume {
@@ -223,13 +246,13 @@ function readSecurityContext(reader: FieldReader | undefined): ContainerSecurity
       runAsNonRoot: reader.boolean('runAsNonRoot'),
       allowPrivilegeEscalation: reader.boolean('allowPrivilegeEscalation'),
       procMount: reader.string('procMount'),
+      ...readConfinement(reader),
     }),
     privileged: reader.boolean('privileged') ?? false,
     readOnlyRootFilesystem: reader.boolean('readOnlyRootFilesystem') ?? false,
     capabilities: {add: capabilities?.strings('add') ?? [], drop: capabilities?.strings('drop') ?? []},
   };
   capabilities?.finish();
-  refuseProfiles(reader);
   reader.finish();
   return context;
 }

@@ -62,7 +62,28 @@ export interface PodSecurityContext {
   readonly runAsGroup?: number;
   readonly runAsNonRoot?: boolean;
   readonly supplementalGroups: readonly number[];
+  /** `Merge` (absent too) or `Strict`. */
+  readonly supplementalGroupsPolicy?: string;
   readonly sysctls: Readonly<Record<string, string>>;
+  /** Names that are there more than once, for the API's complaint. */
+  readonly repeatedSysctls?: readonly string[];
+  readonly seccompProfile?: ConfinementProfile;
+  readonly appArmorProfile?: ConfinementProfile;
+  readonly seLinuxOptions?: SeLinuxOptions;
+}
+
+/** A seccompProfile or appArmorProfile: `RuntimeDefault`, `Unconfined`, or `Localhost` with the name of one of the node's. */
+export interface ConfinementProfile {
+  /** Empty when it was not set. */
+  readonly type: string;
+  readonly localhostProfile?: string;
+}
+
+export interface SeLinuxOptions {
+  readonly user?: string;
+  readonly role?: string;
+  readonly type?: string;
+  readonly level?: string;
 }
 
 export type HostPathType =
@@ -124,6 +145,9 @@ export interface ContainerSecurityContext {
   /** `Default` or `Unmasked`. */
   readonly procMount?: string;
   readonly capabilities: {readonly add: readonly string[]; readonly drop: readonly string[]};
+  readonly seccompProfile?: ConfinementProfile;
+  readonly appArmorProfile?: ConfinementProfile;
+  readonly seLinuxOptions?: SeLinuxOptions;
 }
 
 /** True when the pod asks for a user namespace of its own. */

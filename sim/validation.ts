@@ -6,6 +6,7 @@ import type {FeatureGates, KubernetesRules, KubernetesVersion} from './kubernete
 import {isGateOn, NEWEST_MINOR, rulesOf} from './kubernetes-versions.ts';
 import type {Pod, PodContainer, PodSpec, Volume} from './pod.ts';
 import {nameErrors} from './pod-names.ts';
+import {confinementErrors, escalationErrors, podSecurityErrors} from './security-validation.ts';
 
 export interface ValidationOptions {
   /** `1.25` to `1.37` (the default). */
@@ -132,6 +133,7 @@ function valueErrors(spec: PodSpec, kubernetes: KubernetesVersion): FieldError[]
   for (const [i, id] of spec.securityContext.supplementalGroups.entries()) {
     errors.push(...idError(`spec.securityContext.supplementalGroups[${i}]`, id));
   }
+  errors.push(...confinementErrors(spec.securityContext, 'spec.securityContext'), ...podSecurityErrors(spec));
   for (const [i, volume] of spec.volumes.entries())
     errors.push(...hostPathErrors(volume, `spec.volumes[${i}].hostPath`));
   forEachContainer(spec, (container, path) => errors.push(...containerErrors(container, path, kubernetes)));
@@ -143,18 +145,8 @@ function containerErrors(container: PodContainer, path: string, kubernetes: Kube
   const {securityContext: context} = container;
   if (container.image === '') errors.push(required(`${path}.image`));
   errors.push(...envErrors(container, path, kubernetes));
-  errors.push(...idErrors(`${path}.securityContext`, context));
-  if (context.allowPrivilegeEscalation === false) {
-    const at = `${path}.securityContext`;
-    if (context.privileged) {
-      errors.push(invalid(at, context, 'cannot set `allowPrivilegeEscalation` to false and `privileged` to true'));
-    }
-    if (context.capabilities.add.some((name) => name === 'CAP_SYS_ADMIN')) {
-      errors.push(
-        invalid(at, context, 'cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN'),
-      );
-    }
-  }
+  const at = `${path}.securityContext`;
+  errors.push(...idErrors(at, context), ...confinementErrors(context, at), ...escalationErrors(context, at));
   return errors;
 }
 

@@ -7,7 +7,7 @@ import type {Output} from './output.ts';
 function explain(step: Step): string {
   const [name, ...words] = step;
   const text = words
-    .map((word) => (word === '' ? '""' : word.includes('\n') ? `(${word.length} bytes)` : word))
+    .map((word) => (word === '' ? '""' : word.includes('\n') || word.length > 200 ? `(${word.length} bytes)` : word))
     .join(' ');
   return `${name} ${text}`.trimEnd();
 }

@@ -217,7 +217,14 @@ my %STEP = (
   chdir => sub { my ($task, $path) = @_; check(chdir $path) },
   bounding => sub { my ($task, $mask) = @_; bounding(hex $mask) },
   capabilities => sub { my ($task, @masks) = @_; capabilities(@masks) },
+  keepcaps => sub { must('prctl', 8, 1) },    # PR_SET_KEEPCAPS: over a change of uid; the exec clears it
   nonewprivs => sub { must('prctl', 38, 1) },
+  seccomp => sub {
+    my ($task, $flags, $hex) = @_;
+    my $program = pack 'H*', $hex;
+    my $filter = pack 'S x6 P', length($program) / 8, $program;    # struct sock_fprog
+    must('seccomp', 1, $flags + 0, $filter);    # SECCOMP_SET_MODE_FILTER
+  },
   pdeathsig => sub { my ($task, $signal) = @_; must('prctl', 1, $SIG_NUMBER{$signal}) },
   oomscore => sub { my ($task, $value) = @_; write_once('/proc/self/oom_score_adj', $value) },
   ignorechildren => sub { $SIG{CHLD} = 'IGNORE' },
@@ -268,7 +275,7 @@ sub run_steps {
   my ($task, $steps, $status) = @_;
   my $index = @$steps && $steps->[0] eq 'enterpid' ? -3 : -1;    # the agent's own two steps are not the plan's
   my $proc = sys('openat', -100, '/proc', 0x280000) // -1;    # O_PATH | O_CLOEXEC
-  my %env;
+  my (%env, $told);
   my $ok = eval {
     for my $step (@$steps) {
       $index++;
@@ -286,11 +293,9 @@ sub run_steps {
         next;
       }
       if ($name eq 'env') { $env{$words[0]} = $words[1]; next }
-      if ($name eq 'exec') {
-        # Our supervisor may have died before we asked to die with it; then nobody reads this.
-        check(defined syswrite $status, "exec\n");
-        replace(\%env, @words);
-      }
+      # Our supervisor may have died before we asked to die with it; then nobody reads this. A filter may forbid to write.
+      if (($name eq 'exec' || $name eq 'seccomp') && !$told++) { check(defined syswrite $status, "exec\n") }
+      if ($name eq 'exec') { replace(\%env, @words) }
       ($STEP{$name} or die {errno => 38, text => "unknown step $name"})->($task, @words);
     }
     1;

@@ -21,6 +21,12 @@ export interface NodeOptions {
   readonly images?: Readonly<Record<string, string>>;
   /** ConfigMaps and Secrets that pods of this node may refer to; runPod's own `objects` come first. */
   readonly objects?: ObjectsInput;
+  /** The kubelet's `seccompDefault`: containers that say nothing get RuntimeDefault instead of Unconfined. */
+  readonly seccompDefault?: boolean;
+  /** Where `Localhost` seccomp profiles are; `seccomp` in the state folder by default. */
+  readonly seccompRoot?: string;
+  /** Sysctls of the network and IPC namespaces that pods may set beside the safe ones: names, or a beginning and `*`. */
+  readonly allowedUnsafeSysctls?: readonly string[];
   /** What to make ahead, so that a pod's start is shorter: mapped user namespaces, or whole sandboxes (of bound pods; else namespaces). */
   readonly prepare?: {readonly ranges?: number; readonly sandboxes?: number};
 }

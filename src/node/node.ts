@@ -22,7 +22,7 @@ import {readNodeFacts} from './node-facts.ts';
 import type {NodeOptions, ObjectsInput, PodInput} from './node-options.ts';
 import {objectsOf} from './pod-input.ts';
 import {listPods, type PodSummary, requirePod} from './pod-list.ts';
-import {poolOf, resolveImage, resolvePod} from './pod-plan.ts';
+import {confinementOptionsOf, poolOf, resolveImage, resolvePod} from './pod-plan.ts';
 import {RunningPod} from './running-pod.ts';
 
 export interface CallOptions {
@@ -164,6 +164,7 @@ export class PodNode implements AsyncDisposable {
         ...(this.options.kubernetes === undefined ? {} : {kubernetes: this.options.kubernetes}),
         ...(options.onEvent ? {onEvent: options.onEvent} : {}),
         resolveImage: (image) => resolveImage(image, this.options),
+        confinement: confinementOptionsOf(this.root, this.options),
         ...(options.signal ? {signal: options.signal} : {}),
       });
       const running = this.#running(this.#record(started.podSandboxId), performance.now() - startedAt);

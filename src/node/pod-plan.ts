@@ -4,12 +4,15 @@ import {join} from 'node:path';
 import {subrootError} from '../../native-free/errors.ts';
 import {BLOCK_SIZE} from '../../native-free/ids.ts';
 import {
+  type ConfinementOptions,
+  confinementOf,
   containerConfigOf,
   type GetsubidsResult,
   type IdBlock,
   type IdPool,
   type Pod,
   poolFrom,
+  requireAdmitted,
   requireValidPod,
   sandboxConfigOf,
   startedContainers,
@@ -19,6 +22,8 @@ import {agentScript} from '../host/agent.ts';
 import type {Step} from '../host/step.ts';
 import {mappingsOf} from '../runtime/mappings.ts';
 import {Planner} from '../runtime/planner.ts';
+import {capabilitiesOf} from '../runtime/program.ts';
+import {filterOf, refuseSecurityModules} from '../runtime/security-profile.ts';
 import type {SandboxRecord} from '../runtime/state-store.ts';
 import {stateRoot} from '../state-root.ts';
 import {chooseMode, type Mode, type ModeSetup} from '../userns/mode.ts';
@@ -46,9 +51,18 @@ export interface PodPlan {
 /** The pod of a manifest or of an input, checked by the rules of the Kubernetes version. Errors: SUBROOT_IMAGE_UNKNOWN, SUBROOT_POD_*. */
 export function resolvePod(input: PodInput | Pod, options: NodeOptions): Pod {
   const pod = isPod(input) ? input : podOf(input);
-  requireValidPod(pod, {kubernetes: options.kubernetes ?? '1.37'});
+  const kubernetes = options.kubernetes ?? '1.37';
+  requireValidPod(pod, {kubernetes});
+  const {allowedUnsafeSysctls} = options;
+  requireAdmitted(pod, {kubernetes, ...(allowedUnsafeSysctls ? {allowedUnsafeSysctls} : {})});
+  for (const container of startedContainers(pod)) refuseSecurityModules(confinementOf(pod, container));
   for (const {image} of startedContainers(pod)) resolveImage(image, options);
   return pod;
+}
+
+/** What a node's kubelet is told of seccomp. */
+export function confinementOptionsOf(root: string, {seccompDefault, seccompRoot}: NodeOptions): ConfinementOptions {
+  return {seccompRoot: seccompRoot ?? join(root, 'seccomp'), seccompDefault: seccompDefault ?? false};
 }
 
 /** `host` or a folder, by the node's table of images (a tag is ignored where the table has none). */
@@ -135,23 +149,33 @@ export async function planPod(input: PodInput | Pod, options: NodeOptions = {}):
           }),
         ],
       },
-      ...pod.spec.containers.map((container) => {
-        const containerConfig = containerConfigOf(pod, container, block, {
-          hostPathOf: (mount) => `(volume ${mount.name})`,
-          resolveImage: (image) => resolveImage(image, options),
-          objects: objectsOf(options.objects),
-          // The state folder need not be there.
-          node: () => readNodeFacts('/'),
-          ...(options.kubernetes === undefined ? {} : {kubernetes: options.kubernetes}),
-        });
-        const steps = planner.container(containerConfig, sandbox, 0, (mount) => ({
-          ...mount,
-          readonly: mount.readonly ?? false,
-          isDirectory: true,
-          idmapped: (mount.uidMappings?.length ?? 0) > 0,
-        }));
-        return {what: `container ${container.name}`, argv, steps};
-      }),
+      ...(await Promise.all(
+        pod.spec.containers.map(async (container) => {
+          const containerConfig = containerConfigOf(pod, container, block, {
+            hostPathOf: (mount) => `(volume ${mount.name})`,
+            resolveImage: (image) => resolveImage(image, options),
+            objects: objectsOf(options.objects),
+            // The state folder need not be there.
+            node: () => readNodeFacts('/'),
+            ...(options.kubernetes === undefined ? {} : {kubernetes: options.kubernetes}),
+            confinement: confinementOptionsOf(root, options),
+          });
+          const context = containerConfig.linux?.securityContext;
+          const seccomp = await filterOf(context, capabilitiesOf(context).bounding);
+          const steps = planner.container(
+            {config: containerConfig, ...(seccomp ? {seccomp} : {})},
+            sandbox,
+            0,
+            (mount) => ({
+              ...mount,
+              readonly: mount.readonly ?? false,
+              isDirectory: true,
+              idmapped: (mount.uidMappings?.length ?? 0) > 0,
+            }),
+          );
+          return {what: `container ${container.name}`, argv, steps};
+        }),
+      )),
     ],
   };
 }

@@ -1,4 +1,4 @@
-import {type CapabilitySet, formatCapabilityMask, noCapabilities} from '../../native-free/capability.ts';
+import {type CapabilitySet, formatCapabilityMask} from '../../native-free/capability.ts';
 import type {Step} from '../host/step.ts';
 import {rootMountPoint} from './sandbox-plan.ts';
 import {holdUserland, placeUserland, type UserlandEntry} from './userland.ts';
@@ -16,6 +16,12 @@ export interface PlannedMount {
   readonly idmapped: boolean;
 }
 
+/** A filter of system calls as the agent loads it: flags of seccomp(2), and the program in hexadecimal. */
+export interface SeccompFilter {
+  readonly flags: number;
+  readonly program: string;
+}
+
 /** The identity and limits of a program in a container: its own init or one that is exec'ed into it. */
 export interface ProgramIdentity {
   /** Container-side ids. */
@@ -23,7 +29,10 @@ export interface ProgramIdentity {
   readonly gid: number;
   readonly groups: readonly number[];
   readonly bounding: CapabilitySet;
+  /** Kept over execve(2) by programs that are not root; a part of the bounding set. */
+  readonly ambient: CapabilitySet;
   readonly noNewPrivs: boolean;
+  readonly seccomp?: SeccompFilter;
   readonly cwd: string;
   readonly env: readonly (readonly [name: string, value: string])[];
 }
@@ -53,11 +62,22 @@ export interface ContainerPlanInput {
 
 const deviceNodes = ['null', 'zero', 'full', 'random', 'urandom', 'tty'];
 
-/** Steps from "root inside, everything allowed" to the program with only what it may have, and its exec. */
+/**
+ * Steps from "root inside, everything allowed" to the program with only what it may have, and its exec. The filter is the last of them.
+ * The kernel takes it from who has CAP_SYS_ADMIN over the user namespace, or will never gain privileges (no_new_privs); a program that may
+ * gain some keeps that capability up to its exec, which takes it: it is in neither the bounding nor the ambient set.
+ * Source: kernel/seccomp.c seccomp_prepare_filter(); security/commoncap.c cap_bprm_creds_from_file(); 6.18.
+ */
 export function planProgram(program: ProgramIdentity, groups: '' | '-', argv: readonly string[]): Step[] {
+  const {seccomp, ambient, noNewPrivs} = program;
   const isRoot = program.uid === 0;
   const bounding = formatCapabilityMask(program.bounding);
-  const none = formatCapabilityMask(noCapabilities);
+  const loadsAsAdmin = seccomp !== undefined && !noNewPrivs;
+  const own = isRoot ? program.bounding : ambient;
+  const permitted = formatCapabilityMask(loadsAsAdmin ? new Set([...own, 'CAP_SYS_ADMIN' as const]) : own);
+  const kept = formatCapabilityMask(ambient);
+  // The kernel takes the permitted ones with the last uid 0, before the ambient ones are set and the filter is loaded.
+  const keepsCapabilities = !isRoot && (loadsAsAdmin || ambient.size > 0);
   const wanted = program.groups.join(',');
   return [
     ['umask', '0022'],
@@ -66,13 +86,15 @@ export function planProgram(program: ProgramIdentity, groups: '' | '-', argv: re
     ...(isRoot && program.gid === 0 && wanted === ''
       ? []
       : ([
+          ...(keepsCapabilities ? ([['keepcaps']] satisfies Step[]) : []),
           ['creds', String(program.uid), String(program.gid), groups === '-' ? '-' : wanted],
           // The kernel forgets it with a change of ids. Source: kernel/cred.c commit_creds().
           ['pdeathsig', 'KILL'],
         ] satisfies Step[])),
-    ['capabilities', isRoot ? bounding : none, none, none],
-    ...(program.noNewPrivs ? ([['nonewprivs']] satisfies Step[]) : []),
+    ['capabilities', permitted, kept, kept],
+    ...(noNewPrivs ? ([['nonewprivs']] satisfies Step[]) : []),
     ...program.env.map(([name, value]): Step => ['env', name, value]),
+    ...(seccomp ? ([['seccomp', String(seccomp.flags), seccomp.program]] satisfies Step[]) : []),
     ['exec', ...argv],
   ];
 }

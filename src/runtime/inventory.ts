@@ -171,7 +171,7 @@ export class Inventory {
     const state = this.stateOf(record);
     const exit = this.store.readExit(record.id);
     const sandbox = this.store.readSandbox(record.sandboxId);
-    const program = sandbox ? programOf(record.config, sandbox) : undefined;
+    const program = sandbox ? programOf(record, sandbox) : undefined;
     const ended = state === 'CONTAINER_EXITED';
     const exitCode = record.startError?.exitCode ?? exit?.exitCode ?? (ended ? 255 : 0);
     const lost = ended && !exit && !record.startError;
@@ -261,7 +261,7 @@ export class Inventory {
   planExec(containerId: string, argv: readonly string[], options: JoinOptions = {}): AgentRequest {
     if (argv.length === 0) throw subrootError('SUBROOT_CONFIG_INVALID', {field: 'cmd', why: 'it is empty'});
     const {record, sandbox, init} = this.requireRunning(containerId, 'Exec');
-    const own = programOf(record.config, sandbox);
+    const own = programOf(record, sandbox);
     const env = new Map(own.env);
     // As containerd does; without it readline and curses take the terminal for a dumb one.
     if (options.terminal && !env.has('TERM')) env.set('TERM', 'xterm');

@@ -6,7 +6,7 @@ import type {Step} from '../host/step.ts';
 import {type PlannedMount, planContainer, type RootSource} from './container-plan.ts';
 import {builtinEtc, hostsFile, resolvFile} from './etc-files.ts';
 import {mappingsOf, type PodMappings} from './mappings.ts';
-import {hostnameOf, programOf} from './program.ts';
+import {hostnameOf, type ProgramSource, programOf} from './program.ts';
 import {planSandbox, planUserns} from './sandbox-plan.ts';
 import type {SandboxRecord} from './state-store.ts';
 import {readAlternatives, readUserland, type UserlandEntry} from './userland.ts';
@@ -54,11 +54,12 @@ export class Planner {
 
   /** The plan of a container's init. Volumes are looked at unless `mountOf` says what they are. */
   container(
-    config: ContainerConfig,
+    container: ProgramSource,
     sandbox: SandboxRecord,
     holderPid: number,
     mountOf: (mount: Mount) => PlannedMount = planMount,
   ): Step[] {
+    const {config} = container;
     const context = config.linux?.securityContext;
     const mappings = mappingsOf(sandbox.config);
     const pid = sandbox.config.linux?.securityContext?.namespaceOptions?.pid ?? 'CONTAINER';
@@ -89,7 +90,7 @@ export class Planner {
       readonlyPaths: context?.privileged ? [] : (context?.readonlyPaths ?? defaultReadonlyPaths),
       readonlyRoot: context?.readonlyRootfs ?? false,
       terminal: config.tty ?? false,
-      program: programOf(config, sandbox),
+      program: programOf(container, sandbox),
       argv: argvOf(config),
     });
   }

@@ -23,11 +23,13 @@ import type {Step} from '../host/step.ts';
 import type {Mode, ModeSetup} from '../userns/mode.ts';
 import {AttachConnection} from './attach-client.ts';
 import type {PlannedMount} from './container-plan.ts';
+import {userOf} from './container-user.ts';
 import {FifoPool} from './fifo-pool.ts';
 import {Inventory} from './inventory.ts';
 import {mappingsOf, mappingText, type PodMappings, requireMappings} from './mappings.ts';
 import {argvOf, Planner, planMount, requireImage} from './planner.ts';
-import {ownerOf, programOf} from './program.ts';
+import {capabilitiesOf, ownerOf, programOf} from './program.ts';
+import {filterOf, refuseSecurityModules} from './security-profile.ts';
 import {type ContainerRecord, type SandboxRecord, StateStore} from './state-store.ts';
 import {explainStep} from './step-failure.ts';
 
@@ -336,7 +338,11 @@ export class Runtime implements StreamingRuntimeService {
     this.#requireSameUserns(sandbox, config);
     requireImage(config);
     const argv = argvOf(config);
-    programOf(config, sandbox);
+    const context = config.linux?.securityContext;
+    refuseSecurityModules(context);
+    const user = userOf(config);
+    programOf({config, user}, sandbox);
+    const seccomp = await filterOf(context, capabilitiesOf(context).bounding);
     for (const mount of config.mounts ?? []) this.#planMount(mount);
 
     const id = randomBytes(32).toString('hex');
@@ -346,7 +352,16 @@ export class Runtime implements StreamingRuntimeService {
       const logDirectory = sandbox.config.logDirectory;
       const logPath = logDirectory && config.logPath ? join(logDirectory, config.logPath) : '';
       if (logPath) makeFolder(dirname(logPath), 0o755);
-      this.store.writeContainer({id, sandboxId: sandbox.id, config, logPath, createdAt: nowNs(), argv});
+      this.store.writeContainer({
+        id,
+        sandboxId: sandbox.id,
+        config,
+        logPath,
+        createdAt: nowNs(),
+        argv,
+        user,
+        ...(seccomp ? {seccomp} : {}),
+      });
       this.#reserve('container', key, id);
       this.trace(this.store.namePath('container', key));
       return {containerId: id};
@@ -429,11 +444,11 @@ export class Runtime implements StreamingRuntimeService {
     if (!holder || !this.inventory.isReady(sandbox)) throw wrong('in a READY sandbox', 'in a NOTREADY sandbox');
     if (record.config.image.image === 'host') await this.#makeAlternatives();
     await this.#ownVolumes(record.config, sandbox);
-    const steps = this.planner.container(record.config, sandbox, holder.pid, (mount) => this.#planMount(mount));
+    const steps = this.planner.container(record, sandbox, holder.pid, (mount) => this.#planMount(mount));
     const folder = this.store.containerFolder(record.id);
     const launchOptions: Record<string, string> = {
       in: `${holder.pid}:${holder.startTime}`,
-      owner: ownerOf(sandbox, programOf(record.config, sandbox)),
+      owner: ownerOf(sandbox, programOf(record, sandbox)),
       exitfile: join(folder, 'exit'),
       socket: folder,
       ...(record.logPath ? {log: record.logPath} : {}),

@@ -22,6 +22,8 @@ import type {IdMap} from '../../native-free/id-map.ts';
 import type {ProcessIdentity} from '../host/agent.ts';
 import {errnoOf, guarded, makeFolder} from '../host/state-files.ts';
 import type {Mode} from '../userns/mode.ts';
+import type {SeccompFilter} from './container-plan.ts';
+import type {ContainerUser} from './container-user.ts';
 
 /** The version of the layout below; a folder of a newer one is refused, never guessed at. */
 export const STATE_VERSION = 1;
@@ -57,6 +59,10 @@ export interface ContainerRecord {
   readonly supervisor?: ProcessIdentity;
   /** Why it never ran: the container is EXITED with reason StartError. */
   readonly startError?: {readonly message: string; readonly finishedAt: string; readonly exitCode: number};
+  /** The filter of its programs, compiled when it was made: what is exec'ed later gets the same, whatever became of the profile's file. */
+  readonly seccomp?: SeccompFilter;
+  /** Who its programs are, as read from the image when it was made. */
+  readonly user?: ContainerUser;
   /** What a program that joins it gets: capabilities, ids, environment. */
   readonly argv: readonly string[];
 }

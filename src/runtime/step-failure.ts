@@ -57,6 +57,17 @@ function causeOf(step: Step, errno: string): {why: string; mend: string} {
     return {why: `${step[1]} is not there, or no folder`, mend: 'make it, or correct the path'};
   if ((name === 'tree' || name === 'mount') && errno === 'ENOENT')
     return {why: `${step[2]} is not there`, mend: `make it, or correct the path`};
+  if (name === 'seccomp') {
+    return errno === 'EINVAL' || errno === 'ENOSYS'
+      ? {
+          why: 'this kernel takes no seccomp filter, or does not know one of the flags of the profile',
+          mend: 'use a kernel with CONFIG_SECCOMP_FILTER, or leave out seccompProfile (type Unconfined)',
+        }
+      : {
+          why: 'a filter is taken from who has CAP_SYS_ADMIN in the pod, or sets no_new_privs',
+          mend: 'set allowPrivilegeEscalation to false, or leave out seccompProfile (type Unconfined)',
+        };
+  }
   if (errno === 'ENOSYS') return {why: 'this kernel does not know the call', mend: 'use Linux 5.12 or newer'};
   if (errno === 'ENOSPC') return {why: 'no space is left', mend: 'free memory or space'};
   if (errno === 'EACCES' && (name === 'chdir' || name === 'tree'))

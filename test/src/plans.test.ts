@@ -26,15 +26,21 @@ const path = fc.array(word, {minLength: 1, maxLength: 3}).map((parts) => `/${par
 const id = fc.oneof(fc.constantFrom(0, 1, 1000, 65_535), fc.nat(65_535));
 const groups = fc.constantFrom('' as const, '-' as const);
 
-const program: fc.Arbitrary<ProgramIdentity> = fc.record({
-  uid: id,
-  gid: id,
-  groups: fc.array(id, {maxLength: 3}),
-  bounding: fc.subarray([...capabilityNames]).map((names): ReadonlySet<CapabilityName> => new Set(names)),
-  noNewPrivs: fc.boolean(),
-  cwd: path,
-  env: fc.array(fc.tuple(word, fc.string()), {maxLength: 3}),
-});
+const capabilitySet = fc.subarray([...capabilityNames]).map((names): ReadonlySet<CapabilityName> => new Set(names));
+const program: fc.Arbitrary<ProgramIdentity> = fc.record(
+  {
+    uid: id,
+    gid: id,
+    groups: fc.array(id, {maxLength: 3}),
+    bounding: capabilitySet,
+    ambient: fc.oneof({weight: 3, arbitrary: fc.constant(new Set<CapabilityName>())}, capabilitySet),
+    noNewPrivs: fc.boolean(),
+    seccomp: fc.constant({flags: 0, program: '060000000000ff7f'}),
+    cwd: path,
+    env: fc.array(fc.tuple(word, fc.string()), {maxLength: 3}),
+  },
+  {requiredKeys: ['uid', 'gid', 'groups', 'bounding', 'ambient', 'noNewPrivs', 'cwd', 'env']},
+);
 
 const mount: fc.Arbitrary<PlannedMount> = fc.record({
   hostPath: path.map((text) => `/host${text}`),
@@ -153,10 +159,21 @@ function checkProgram(
   t.true((credsAt.at(-1) ?? -1) < capabilities, 'ids before capabilities: a change of ids would give some back');
   t.true(bounding < capabilities);
   const set = formatCapabilityMask(wanted.bounding);
-  const none = formatCapabilityMask(new Set());
   t.is(stepsOf(plan, 'bounding').length, 1);
   t.is(stepsOf(plan, 'bounding')[0]?.[1], set);
-  t.deepEqual(stepsOf(plan, 'capabilities')[0]?.slice(1), [wanted.uid === 0 ? set : none, none, none]);
+  const ambient = formatCapabilityMask(wanted.ambient);
+  const loadsAsAdmin = wanted.seccomp !== undefined && !wanted.noNewPrivs;
+  const admin: readonly CapabilityName[] = loadsAsAdmin ? ['CAP_SYS_ADMIN'] : [];
+  const permitted = formatCapabilityMask(new Set([...(wanted.uid === 0 ? wanted.bounding : wanted.ambient), ...admin]));
+  t.deepEqual(stepsOf(plan, 'capabilities')[0]?.slice(1), [permitted, ambient, ambient]);
+  const [keeps] = indexesOf(plan, 'keepcaps');
+  t.is(keeps !== undefined, wanted.uid !== 0 && (loadsAsAdmin || wanted.ambient.size > 0));
+  if (keeps !== undefined) t.is(keeps, (credsAt.at(-1) ?? -1) - 1, 'kept over the last change of ids');
+  t.deepEqual(
+    stepsOf(plan, 'seccomp'),
+    wanted.seccomp ? [['seccomp', String(wanted.seccomp.flags), wanted.seccomp.program]] : [],
+  );
+  if (wanted.seccomp) t.is(plan[last - 1]?.[0], 'seccomp', 'nothing of ours but the exec passes the filter');
 
   const [noNewPrivs] = indexesOf(plan, 'nonewprivs');
   t.is(noNewPrivs !== undefined, wanted.noNewPrivs);

@@ -35,6 +35,20 @@ export const runCommand = defineCommand({
     name: {type: 'string', requiresArg: true, describe: 'another name for the pod'},
     kubernetes: {type: 'string', requiresArg: true, describe: 'rules of that version, 1.25 to 1.37 (1.37)'},
     'ids-per-pod': {type: 'string', requiresArg: true, describe: 'ids of each pod, a multiple of 65536 (65536)'},
+    'seccomp-default': {
+      type: 'boolean',
+      describe: 'RuntimeDefault for containers without a seccompProfile (Unconfined)',
+    },
+    'seccomp-root': {
+      type: 'string',
+      requiresArg: true,
+      describe: 'folder of Localhost seccomp profiles (ROOT/seccomp)',
+    },
+    'allowed-unsafe-sysctls': {
+      type: 'string',
+      requiresArg: true,
+      describe: 'further sysctls that pods may set: names or a beginning and *, with commas',
+    },
     'dry-run': {type: 'boolean', describe: 'print the whole plan (ids, maps, steps, mounts) and do nothing'},
     wait: {
       alias: 'w',
@@ -59,6 +73,11 @@ export const runCommand = defineCommand({
       images: parseImages(flags.image),
       ...(flags.kubernetes === undefined ? {} : {kubernetes: flags.kubernetes}),
       ...(idsPerPod === undefined ? {} : {idsPerPod}),
+      ...(flags['seccomp-default'] ? {seccompDefault: true} : {}),
+      ...(flags['seccomp-root'] === undefined ? {} : {seccompRoot: resolve(flags['seccomp-root'])}),
+      ...(flags['allowed-unsafe-sysctls'] === undefined
+        ? {}
+        : {allowedUnsafeSysctls: flags['allowed-unsafe-sysctls'].split(',')}),
     };
     const body = async () => {
       const {pods, objects} = await readManifest(words[0] ?? '', flags.name, context.output);
