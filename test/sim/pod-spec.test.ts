@@ -134,6 +134,7 @@ containers:
     readOnlyRootFilesystem: true,
     allowPrivilegeEscalation: true,
     procMount: 'Unmasked',
+    seccompProfile: {type: 'Unconfined'},
   });
   t.is(spec.initContainers[0]?.name, 'init');
 });
@@ -218,17 +219,6 @@ test('a field that Kubernetes honours and subroot does not is named apart', (t) 
 });
 
 for (const [what, spec, path] of [
-  [
-    'a seccomp profile',
-    `securityContext: {seccompProfile: {type: RuntimeDefault}}\n${container}`,
-    /spec\.securityContext\.seccompProfile/,
-  ],
-  [
-    'an AppArmor profile',
-    'containers: [{name: c, image: host, securityContext: {appArmorProfile: {type: RuntimeDefault}}}]',
-    /appArmorProfile/,
-  ],
-  ['SELinux options', `securityContext: {seLinuxOptions: {level: s0}}\n${container}`, /seLinuxOptions/],
   ['fsGroup', `securityContext: {fsGroup: 5}\n${container}`, /spec\.securityContext\.fsGroup/],
   ['a configMap volume', `volumes: [{name: v, configMap: {name: x}}]\n${container}`, /spec\.volumes\[0\]\.configMap/],
   ['a memory emptyDir', `volumes: [{name: v, emptyDir: {medium: Memory}}]\n${container}`, /emptyDir\.medium/],
@@ -260,6 +250,31 @@ for (const [what, spec, path] of [
     t.is(pods[0]?.notYet.length, 1);
   });
 }
+
+test('confinement is read as it is written, of the pod and of each container', (t) => {
+  const {spec} = only(
+    pod(`securityContext:
+  seccompProfile: {type: Localhost, localhostProfile: team/p.json}
+  appArmorProfile: {type: RuntimeDefault}
+  seLinuxOptions: {level: s0}
+  supplementalGroupsPolicy: Strict
+  sysctls: [{name: net.a, value: "1"}, {name: net.a, value: "2"}]
+containers: [{name: c, image: host, securityContext: {seccompProfile: {}, seLinuxOptions: {type: t, user: u, role: r}}}]`),
+  );
+  t.deepEqual(spec.securityContext, {
+    seccompProfile: {type: 'Localhost', localhostProfile: 'team/p.json'},
+    appArmorProfile: {type: 'RuntimeDefault'},
+    seLinuxOptions: {level: 's0'},
+    supplementalGroupsPolicy: 'Strict',
+    supplementalGroups: [],
+    sysctls: {'net.a': '2'},
+    repeatedSysctls: ['net.a'],
+  });
+  t.like(spec.containers[0]?.securityContext, {
+    seccompProfile: {type: ''},
+    seLinuxOptions: {type: 't', user: 'u', role: 'r'},
+  });
+});
 
 for (const [what, text, message] of [
   ['a duplicate key', 'a: 1\nb: 2\na: 3', /pod\.yaml:3:1: .*the key "a" is set twice/],
