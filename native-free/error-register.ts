@@ -329,6 +329,59 @@ export const errorRegister = {
     mend: 'use getOrCreate for a pod that may exist, or wait until its release has ended',
     grpc: 'FAILED_PRECONDITION',
   },
+  // ── evidence: checks and the targets that they judge
+  SUBROOT_TARGET_UNKNOWN: {
+    kind: 'usage',
+    layer: 'command line',
+    message: '{target} is no target: {why}',
+    mend: 'write one of subroot, oci:PROGRAM (oci:runc), podman, docker, cri:SOCKET, bwrap, unshare, pid:PID, self',
+    grpc: 'INVALID_ARGUMENT',
+  },
+  SUBROOT_TARGET_MISSING: {
+    kind: 'host',
+    layer: 'target',
+    message: 'there is nothing to judge at {target}: {why}',
+    mend: '{mend}',
+  },
+  SUBROOT_TARGET_NEEDS_ROOT: {
+    kind: 'host',
+    layer: 'target',
+    message: 'only root can make pods with {target} and look at them from outside, and we are uid {uid}',
+    mend: 'run it as root; `--target self` needs no rights, and looks from inside',
+  },
+  SUBROOT_TARGET_REFUSED: {
+    kind: 'tool',
+    layer: 'target',
+    message: '{target} refused to {action}: {said}',
+    mend: 'try it by hand with the words above; where the target cannot do this at all, the checks that need it are not possible here',
+  },
+  SUBROOT_TARGET_LACKS: {
+    kind: 'state',
+    layer: 'target',
+    message: '{target} cannot {ability}: {why}',
+    mend: 'choose a target that can; checks that need this are shown as not possible',
+  },
+  SUBROOT_CHECK_UNKNOWN: {
+    kind: 'usage',
+    layer: 'command line',
+    message: 'there is no check {id}',
+    mend: '{mend}',
+    grpc: 'INVALID_ARGUMENT',
+  },
+  SUBROOT_VULNERABILITY_UNKNOWN: {
+    kind: 'usage',
+    layer: 'command line',
+    message: 'the map of vulnerabilities does not know {id}',
+    mend: '{mend}',
+    grpc: 'INVALID_ARGUMENT',
+  },
+  SUBROOT_FILE_UNWRITABLE: {
+    kind: 'config',
+    layer: 'file system',
+    message: 'cannot write {path}: {why}',
+    mend: 'check the path and its permissions',
+    grpc: 'INVALID_ARGUMENT',
+  },
   // ── tools and modes
   SUBROOT_TOOL_MISSING: {
     kind: 'host',

@@ -18,7 +18,8 @@ export type ErrorLayer =
   | 'image'
   | 'container'
   | 'agent'
-  | 'terminal';
+  | 'terminal'
+  | 'target';
 
 /** CRI (gRPC) status a code answers with; only NOT_FOUND, DEADLINE_EXCEEDED and UNIMPLEMENTED are acted on by the kubelet. */
 export type GrpcStatus =

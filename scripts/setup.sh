@@ -20,6 +20,12 @@ case "${1:-}" in
     need busybox busybox
     need zsh zsh
     need fish fish
+    # What the checks are tried against; seven seconds altogether.
+    need crun crun
+    need runc runc
+    need bwrap bubblewrap
+    need podman podman
+    need containerd containerd
     ;;
   --bench)
     need busybox busybox

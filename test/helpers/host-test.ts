@@ -24,10 +24,16 @@ export type Requirement =
   | 'mountns'
   | 'setpriv'
   | 'perl'
-  | 'cgroup2';
+  | 'cgroup2'
+  | 'runc'
+  | 'crun'
+  | 'podman'
+  | 'bwrap'
+  | 'unshare'
+  | 'containerd';
 
 function hasTool(name: string): boolean {
-  return (process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin').split(delimiter).some((folder) => {
+  return `${process.env.PATH ?? ''}:/usr/sbin:/usr/bin:/sbin:/bin`.split(delimiter).some((folder) => {
     try {
       accessSync(join(folder, name), constants.X_OK);
       return true;
@@ -71,6 +77,12 @@ const missing: Record<Requirement, () => string | undefined> = {
   mountns: whyNoUnshare('mount', 'mount namespace'),
   setpriv: tool('setpriv'),
   perl: tool('perl'),
+  runc: tool('runc'),
+  crun: tool('crun'),
+  podman: tool('podman'),
+  bwrap: tool('bwrap'),
+  unshare: tool('unshare'),
+  containerd: tool('containerd'),
   cgroup2: () =>
     / - cgroup2 /.test(readFileSync('/proc/self/mountinfo', 'utf8')) ? undefined : 'no cgroup v2 hierarchy is mounted',
 };
