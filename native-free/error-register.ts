@@ -393,7 +393,7 @@ export const errorRegister = {
     kind: 'tool',
     layer: 'newuidmap policy',
     message: '`{tool}` failed with exit code {exitCode}: {output}',
-    mend: 'see `subroot doctor`, which names the cause for this machine',
+    mend: '{mend}',
   },
   SUBROOT_NEWUIDMAP_MISSING: {
     kind: 'host',
@@ -413,6 +413,12 @@ export const errorRegister = {
     layer: 'subordinate ids',
     message: 'user {user} has no subordinate ids in {file}',
     mend: '`usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}` (`subroot doctor` computes a free range)',
+  },
+  SUBROOT_SUBID_NOT_GRANTED: {
+    kind: 'host',
+    layer: 'newuidmap policy',
+    message: '{tool} does not let user {user} map {outside}: {output}',
+    mend: 'give {user} these ids in {file}, or correct the line that has them: `getsubids {user}` shows what {tool} reads, `subroot doctor` what is wrong with the line',
   },
   SUBROOT_SUBID_MALFORMED: {
     kind: 'config',

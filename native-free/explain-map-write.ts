@@ -1,3 +1,4 @@
+import {causesOfMaps} from './explain/causes-of-maps.ts';
 import {formatRanges} from './id-range.ts';
 import {MAX_ID} from './ids.ts';
 import type {MapRefusal, SingleIdFault} from './write-id-map.ts';
@@ -23,7 +24,7 @@ export function explainMapWrite(refusal: MapRefusal): MapExplanation {
     case 'idmap-open-read-only':
       return {
         why: 'open(2) for writing fails with EROFS: this /proc is mounted read-only',
-        mend: 'write through a /proc that is mounted read-write',
+        mend: causesOfMaps['idmap-open-read-only'].mend,
       };
     case 'idmap-open-owner': {
       const {inode, fsuid} = refusal;
@@ -40,27 +41,27 @@ export function explainMapWrite(refusal: MapRefusal): MapExplanation {
     case 'idmap-initial-namespace':
       return {
         why: 'the process is in the initial user namespace, whose map is fixed',
-        mend: 'create a user namespace first (unshare --user) and write the map of a process in it',
+        mend: causesOfMaps['idmap-initial-namespace'].mend,
       };
     case 'idmap-opener-namespace':
       return {
         why: `a map is written from the namespace itself or from its parent, and the opener is in another one (level ${refusal.openerLevel}; the target is at level ${refusal.targetLevel})`,
-        mend: 'open the file from the direct parent, for example with nsenter --user into it',
+        mend: causesOfMaps['idmap-opener-namespace'].mend,
       };
     case 'idmap-offset':
       return {
         why: `the write starts at offset ${refusal.offset}: a map is written with one write(2) at offset 0`,
-        mend: 'open the file again and write the whole map at once; bash writes one line at a time, dash and cat do not',
+        mend: causesOfMaps['idmap-offset'].mend,
       };
     case 'idmap-too-long':
       return {
         why: `the text is ${refusal.bytes} bytes and the kernel takes at most ${refusal.limit}`,
-        mend: 'write numbers without padding, or use fewer lines by joining adjacent ranges',
+        mend: causesOfMaps['idmap-too-long'].mend,
       };
     case 'idmap-already-written':
       return {
         why: `the map is written already (${refusal.extents} lines) and is written only once`,
-        mend: 'start a new user namespace for another map',
+        mend: causesOfMaps['idmap-already-written'].mend,
       };
     case 'idmap-sys-admin':
       return {
@@ -70,15 +71,15 @@ export function explainMapWrite(refusal: MapRefusal): MapExplanation {
     case 'idmap-syntax':
       return {
         why: `line ${refusal.line} is not three decimal numbers: "${refusal.text}"`,
-        mend: 'write "INSIDE OUTSIDE COUNT" per line, for example "0 100000 65536", with no blank line, sign, comment or colon',
+        mend: causesOfMaps['idmap-syntax'].mend,
       };
     case 'idmap-invalid-id':
       return {
         why: `line ${refusal.line}: the ${column[refusal.field]} is 4294967295, which is (uid_t)-1 and never an id`,
-        mend: `use ids up to ${MAX_ID}`,
+        mend: causesOfMaps['idmap-invalid-id'].mend,
       };
     case 'idmap-no-ids':
-      return {why: `line ${refusal.line} maps 0 ids`, mend: 'give a count of 1 or more, or leave the line out'};
+      return {why: `line ${refusal.line} maps 0 ids`, mend: causesOfMaps['idmap-no-ids'].mend};
     case 'idmap-past-last-id': {
       const {line, field, start, size} = refusal;
       return {
@@ -90,18 +91,18 @@ export function explainMapWrite(refusal: MapRefusal): MapExplanation {
       const {line, earlierLine, domain, start, size} = refusal;
       return {
         why: `lines ${earlierLine} and ${line} both map the ${domain} ids ${formatRanges([{start, size}])}`,
-        mend: 'give every id to one line; look for a range that is listed twice in /etc/subuid or /etc/subgid',
+        mend: causesOfMaps['idmap-overlap'].mend,
       };
     }
     case 'idmap-too-many-extents':
       return {
         why: `there are ${refusal.lines} lines and the kernel takes at most ${refusal.limit} (5 before Linux 4.15)`,
-        mend: 'join adjacent ranges, or use one large range',
+        mend: causesOfMaps['idmap-too-many-extents'].mend,
       };
     case 'idmap-setfcap':
       return {
         why: `line ${refusal.line} maps the parent's id 0, and the ${refusal.lacking} has no CAP_SETFCAP over the parent namespace (Linux 5.12 and later)`,
-        mend: "map another id than the parent's 0, or give CAP_SETFCAP to the one who lacks it",
+        mend: causesOfMaps['idmap-setfcap'].mend,
       };
     case 'idmap-setid-capability': {
       const {capability, lacking, single} = refusal;
@@ -130,27 +131,27 @@ export function explainMapWrite(refusal: MapRefusal): MapExplanation {
     case 'setgroups-offset':
       return {
         why: `the write starts at offset ${refusal.offset}: setgroups is written at offset 0`,
-        mend: 'open the file again for each write',
+        mend: causesOfMaps['setgroups-offset'].mend,
       };
     case 'setgroups-too-long':
       return {
         why: `the text is ${refusal.bytes} bytes and setgroups takes at most ${refusal.limit}`,
-        mend: 'write "deny" or "allow"',
+        mend: causesOfMaps['setgroups-too-long'].mend,
       };
     case 'setgroups-word':
       return {
         why: `setgroups takes the words "allow" and "deny" and was given "${refusal.text}"`,
-        mend: 'write "deny" or "allow", in lower case with nothing before it',
+        mend: causesOfMaps['setgroups-word'].mend,
       };
     case 'setgroups-after-gid-map':
       return {
         why: 'setgroups cannot be denied any more: gid_map is written already',
-        mend: 'write "deny" to setgroups before gid_map, in a new user namespace',
+        mend: causesOfMaps['setgroups-after-gid-map'].mend,
       };
     case 'setgroups-denied':
       return {
         why: 'setgroups is denied here, by an earlier write or by the parent, and that is for good',
-        mend: 'start a new user namespace below one where setgroups is allowed, and map its gids with CAP_SETGID (newgidmap)',
+        mend: causesOfMaps['setgroups-denied'].mend,
       };
   }
 }

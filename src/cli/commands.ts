@@ -186,6 +186,20 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/doctor.ts')).doctorCommand,
   },
   {
+    name: 'explain',
+    usage: '[words..]',
+    summary: 'why something was refused: a message, an errno, a code of ours, or a path as a pod sees it',
+    group: 'this program',
+    examples: [
+      ['kubectl describe pod web | subroot explain', 'a message of any tool, from standard input'],
+      ['subroot explain "newuidmap: write to uid_map failed: Operation not permitted"', 'or as words'],
+      ['subroot explain EPERM mount proc', 'an errno, and what was refused'],
+      ['subroot explain --errno EINVAL --op write:uid_map -o json', 'for programs'],
+      ['subroot explain SUBROOT_SUBID_NOT_GRANTED', 'a code of ours'],
+    ],
+    load: async () => (await import('./commands/explain.ts')).explainCommand,
+  },
+  {
     name: 'version',
     usage: '',
     summary: 'versions of subroot and of what it stands on',

@@ -1,10 +1,15 @@
+import {judgeBudgets} from './budget-findings.ts';
 import type {MachineFacts} from './facts.ts';
 import {type Diagnosis, type Finding, type ModeState, type RealMode, realModes} from './finding.ts';
 import {judgeHelpers} from './helper-findings.ts';
 import {judgeIdentity} from './identity-findings.ts';
 import {judgeKernel} from './kernel-findings.ts';
+import {judgeMounts} from './mount-findings.ts';
+import {judgeStanding} from './place-findings.ts';
+import {judgeRecords} from './record-findings.ts';
 import {judgeSubordinateIds} from './subordinate-findings.ts';
 import {judgeSurroundings} from './surroundings-findings.ts';
+import {judgeTools} from './tool-findings.ts';
 
 /** Judges a machine: every finding, and for each mode whether it works and what stops it. Pure; the same facts give the same answer. */
 export function diagnose(facts: MachineFacts): Diagnosis {
@@ -15,10 +20,15 @@ export function diagnose(facts: MachineFacts): Diagnosis {
 function judgeLinux(facts: MachineFacts): Finding[] {
   return [
     ...judgeKernel(facts),
+    ...judgeStanding(facts),
+    ...judgeMounts(facts),
     ...judgeIdentity(facts),
     ...judgeHelpers(facts),
     ...judgeSubordinateIds(facts),
+    ...judgeRecords(facts),
     ...judgeSurroundings(facts),
+    ...judgeBudgets(facts),
+    ...judgeTools(facts),
   ];
 }
 

@@ -19,6 +19,8 @@ export interface Group {
 export interface SubordinateFile {
   readonly path: string;
   readonly text: string | undefined;
+  /** Whose it is, and its permission bits; undefined when there is none. */
+  readonly owner?: {readonly uid: number; readonly mode: number} | undefined;
 }
 
 /** A user namespace with at least one process in it that we can see; our own is never in the list. */
@@ -100,6 +102,60 @@ export interface StateFolder {
   readonly closedAt: string | undefined;
 }
 
+/** One mount of /proc/self/mountinfo, its words unescaped. Source: proc(5). */
+export interface MountFact {
+  readonly id: number;
+  readonly parent: number;
+  /** `major:minor` of the file system. */
+  readonly device: string;
+  /** The folder of the file system that is mounted. */
+  readonly root: string;
+  readonly point: string;
+  readonly type: string;
+  readonly source: string;
+  /** Of the mount: ro, nosuid, idmapped, … */
+  readonly options: readonly string[];
+  /** Of the file system: hidepid=2, size=…, … */
+  readonly superOptions: readonly string[];
+}
+
+/** A container tool that is installed here, and the first number that its --version prints. */
+export interface ToolFact {
+  readonly name: ContainerTool;
+  readonly path: string;
+  /** undefined: it printed none in time. */
+  readonly version: string | undefined;
+}
+
+export const containerTools = [
+  'kubelet',
+  'containerd',
+  'crio',
+  'runc',
+  'crun',
+  'podman',
+  'buildah',
+  'dockerd',
+  'docker',
+  'bwrap',
+] as const;
+export type ContainerTool = (typeof containerTools)[number];
+
+/** What is limited, and how much of it is taken, for the processes of this user or for the machine. */
+export interface BudgetFacts {
+  readonly inotifyWatches: number | undefined;
+  readonly ptys: {readonly used: number; readonly max: number} | undefined;
+  /** Of this uid: quota of keys. */
+  readonly keys: {readonly used: number; readonly max: number} | undefined;
+  /** RLIMIT_NPROC and RLIMIT_NOFILE, soft; undefined: unlimited. */
+  readonly processes: number | undefined;
+  readonly openFiles: number | undefined;
+  /** pids.max of our own cgroup and how many are in it; undefined: no limit, or no such controller. */
+  readonly pidsCgroup: {readonly used: number; readonly max: number} | undefined;
+  readonly threadsMax: number | undefined;
+  readonly mountMax: number | undefined;
+}
+
 /** Everything the doctor judges. `undefined` means "not there" or "could not be read", never "fine". */
 export interface MachineFacts {
   readonly platform: string;
@@ -110,7 +166,11 @@ export interface MachineFacts {
     readonly name: string | undefined;
     readonly inPasswdFile: boolean;
   };
+  /** Supplementary groups. */
+  readonly groups: readonly number[];
   readonly perl: {readonly path: string; readonly version: string} | undefined;
+  /** `20.19.0`. */
+  readonly node: string;
   /** Names in /proc/self/ns. */
   readonly namespaces: readonly string[];
   readonly maxUserNamespaces: number | undefined;
@@ -124,6 +184,24 @@ export interface MachineFacts {
     /** Whether the profile that strips children of unshare(1) is installed. */
     readonly unshareProfile: boolean;
   };
+  readonly selinux: 'enforcing' | 'permissive' | undefined;
+  /** kernel.yama.ptrace_scope; undefined without Yama. */
+  readonly yamaPtraceScope: number | undefined;
+  /** user.max_KIND_namespaces of the other kinds, by KIND. */
+  readonly namespaceLimits: Readonly<Record<string, number>>;
+  /** Whether / is not the root of our mount namespace; undefined when nobody could tell. */
+  readonly chroot: boolean | undefined;
+  readonly setgroups: 'allow' | 'deny' | undefined;
+  readonly mounts: readonly MountFact[];
+  /** File systems that this kernel has now (modules that are not loaded are missing). */
+  readonly fileSystems: readonly string[];
+  readonly tools: readonly ToolFact[];
+  /** Blocks that a kubelet on this machine has on record, by pod uid. */
+  readonly kubeletBlocks: readonly {readonly pod: string; readonly first: number; readonly size: number}[];
+  readonly budgets: BudgetFacts;
+  /** `0	2147483647`, of our net namespace. */
+  readonly pingGroupRange: string | undefined;
+  readonly oomScoreAdj: number | undefined;
   readonly selfUidMap: IdMap;
   readonly selfGidMap: IdMap;
   readonly isInitialUserns: boolean;
@@ -133,6 +211,7 @@ export interface MachineFacts {
   readonly seccomp: number;
   readonly noNewPrivs: boolean;
   readonly effective: CapabilitySet;
+  readonly bounding: CapabilitySet;
   readonly newuidmap: MapHelper | undefined;
   readonly newgidmap: MapHelper | undefined;
   readonly utilLinux: string | undefined;

@@ -1,9 +1,15 @@
 import {printable} from '../../native-free/errors.ts';
 import {containerRanges} from '../../native-free/id-map.ts';
 import {countIds, formatRanges, type IdRange, intersect} from '../../native-free/id-range.ts';
-import {BLOCK_SIZE} from '../../native-free/ids.ts';
+import {BLOCK_SIZE, MAX_EXTENTS} from '../../native-free/ids.ts';
 import {commonBlocks, planPseudoHost} from '../../native-free/plan-id-map.ts';
-import {parseSubordinateIds, rangesOf, type SubordinateOwner, toIdRange} from '../../native-free/subordinate-ids.ts';
+import {
+  findSubordinateConflicts,
+  parseSubordinateIds,
+  rangesOf,
+  type SubordinateOwner,
+  toIdRange,
+} from '../../native-free/subordinate-ids.ts';
 import type {MachineFacts, SubordinateFile} from './facts.ts';
 import type {Finding} from './finding.ts';
 import {findFreeRange} from './free-range.ts';
@@ -25,6 +31,8 @@ export function judgeSubordinateIds(facts: MachineFacts): Finding[] {
     ...judgeSize(facts, granted),
     ...judgeFile(facts, facts.ids.subuid, 'subuid'),
     ...judgeFile(facts, facts.ids.subgid, 'subgid'),
+    ...judgeFileOwner(facts),
+    ...judgeOwnLines(facts),
     ...judgeConflicts(space),
     ...judgePools(space, granted),
     judgeNss(facts),
@@ -188,6 +196,62 @@ function judgeFile(facts: MachineFacts, file: SubordinateFile, name: 'subuid' | 
       affects: ['subid'],
     });
   return findings;
+}
+
+/** Who may write these files may give himself anybody's ids. In a user namespace the host's root has no name, so nothing is said there. */
+function judgeFileOwner({ids, isInitialUserns}: MachineFacts): Finding[] {
+  const base = {
+    id: 'subid-file-owner',
+    layer: 'subordinate ids',
+    expected: 'files of root that only root may write',
+    affects: ['subid'],
+  } as const;
+  if (!isInitialUserns) return [];
+  const open = [ids.subuid, ids.subgid].filter(
+    ({owner}) => owner !== undefined && (owner.uid !== 0 || isWritableByOthers(owner.mode)),
+  );
+  if (open.length === 0) return [{...base, severity: 'ok', found: 'only root may write the files'}];
+  return open.map(({path, owner}) => ({
+    ...base,
+    severity: 'warn',
+    found: `${path} belongs to uid ${owner?.uid} with mode ${owner?.mode.toString(8).padStart(4, '0')}: who writes it takes the ids of others`,
+    mend: `as root: \`chown root:root ${path} && chmod 0644 ${path}\``,
+  }));
+}
+
+function isWritableByOthers(mode: number): boolean {
+  return Math.floor(mode / 0o20) % 2 === 1 || Math.floor(mode / 0o2) % 2 === 1;
+}
+
+/** Lines of one user that overlap, or are too many for one map: engines hand all of them to newuidmap. */
+function judgeOwnLines(facts: MachineFacts): Finding[] {
+  const {ids, user} = facts;
+  const name = user.name ?? String(user.uid);
+  return ([ids.subuid, ids.subgid] as const).flatMap((file) => {
+    const {ranges} = parseSubordinateIds(file.text ?? '', {shadow: ids.shadow});
+    const own = rangesOf(ranges, {name, uid: user.uid});
+    const twice = findSubordinateConflicts(own, () => false);
+    const [first] = twice;
+    const base = {
+      id: 'subid-own-lines',
+      severity: 'warn',
+      layer: 'subordinate ids',
+      expected: `at most ${MAX_EXTENTS} lines for ${printable(name)}, none of which repeats another`,
+      affects: ['subid'],
+    } as const;
+    if (first !== undefined)
+      return [
+        {
+          ...base,
+          found: `${file.path} lines ${first.first.line} and ${first.second.line} both grant ${printable(name)} ${formatRanges([{start: first.start, size: first.count}])}: a tool that maps all of them gets EINVAL`,
+          mend: `as root: \`sed -i ${first.second.line}d ${file.path}\` removes the second one`,
+        },
+      ];
+    if (own.length <= MAX_EXTENTS) return [];
+    return [
+      {...base, found: `${file.path} has ${own.length} lines for ${printable(name)}`, mend: 'join them into one range'},
+    ];
+  });
 }
 
 function judgeConflicts(space: IdSpace): Finding[] {

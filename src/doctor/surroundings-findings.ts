@@ -37,6 +37,7 @@ export function judgeSurroundings(facts: MachineFacts): Finding[] {
     judgeFileSystem(facts),
     judgeSpace(facts),
     judgeReach(facts),
+    judgeMountFlags(facts),
     judgeTerminal(facts),
     judgePids(facts),
     judgeInotify(facts),
@@ -122,6 +123,28 @@ function judgeReach({state}: MachineFacts): Finding {
   };
 }
 
+function judgeMountFlags({state, mounts}: MachineFacts): Finding {
+  const base = {
+    id: 'state-mount-flags',
+    layer: 'file system',
+    expected: 'a mount without noexec, for root file systems below the state folder',
+    affects: [],
+  } as const;
+  const mount = mounts
+    .filter(({point}) => point === '/' || state.nearest === point || state.nearest.startsWith(`${point}/`))
+    .toSorted((a, b) => a.point.length - b.point.length)
+    .at(-1);
+  const flags = (mount?.options ?? []).filter((option) => ['nosuid', 'nodev', 'noexec'].includes(option));
+  const found = `${printable(mount?.point ?? state.nearest)} is mounted ${flags.length === 0 ? 'without restrictions' : flags.join(', ')}`;
+  if (!flags.includes('noexec')) return {...base, severity: 'ok', found};
+  return {
+    ...base,
+    severity: 'warn',
+    found: `${found}: no program of a root file system below it can be started`,
+    mend: 'give a folder on another mount with --root or SUBROOT_ROOT',
+  };
+}
+
 function judgeTerminal({terminal}: MachineFacts): Finding {
   const base = {id: 'terminal', layer: 'terminal', expected: 'node-pty, or script(1)', affects: []} as const;
   if (terminal.nodePty) return {...base, severity: 'ok', found: 'interactive terminals by node-pty'};
@@ -175,8 +198,16 @@ function judgeCgroup({cgroup}: MachineFacts): Finding {
     return {
       ...base,
       severity: 'warn',
-      found: `${found}: limits of pods are not enforced`,
+      found: `${found}: limits of pods are not enforced, and a user is given no part of a v1 hierarchy`,
       mend: 'boot with `systemd.unified_cgroup_hierarchy=1`, or go without limits',
+    };
+  const missing = ['cpu', 'memory', 'pids'].filter((name) => !cgroup.controllers.includes(name));
+  if (cgroup.delegated && missing.length > 0)
+    return {
+      ...base,
+      severity: 'warn',
+      found: `${found}, delegated to us without ${missing.join(', ')}`,
+      mend: 'as root: `systemctl edit user@.service` with `[Service]` and `Delegate=cpu cpuset io memory pids`, then log in again',
     };
   if (cgroup.delegated) return {...base, severity: 'ok', found: `${found}, delegated to us`};
   return {

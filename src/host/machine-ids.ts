@@ -2,7 +2,16 @@ import {statSync} from 'node:fs';
 import {join} from 'node:path';
 import {BLOCK_SIZE} from '../../native-free/ids.ts';
 import type {ShadowVersion} from '../../native-free/subordinate-ids.ts';
-import type {Account, Group, IdSpaceFacts, LedgerBlock, LiveNamespace, LoginDefs, PoolTool} from '../doctor/facts.ts';
+import type {
+  Account,
+  Group,
+  IdSpaceFacts,
+  LedgerBlock,
+  LiveNamespace,
+  LoginDefs,
+  PoolTool,
+  SubordinateFile,
+} from '../doctor/facts.ts';
 import {findProgram, readNames, readText} from './machine-files.ts';
 import {listLiveNamespaces, listPids} from './machine-namespaces.ts';
 import {runQuick} from './machine-run.ts';
@@ -23,8 +32,8 @@ export function readIdSpace(reading: IdSpaceReading): IdSpaceFacts {
     accounts: parseAccounts(passwd.text),
     groups: parseGroups(readDatabase('group', getent).text),
     accountsFrom: passwd.from,
-    subuid: {path: '/etc/subuid', text: readText('/etc/subuid')},
-    subgid: {path: '/etc/subgid', text: readText('/etc/subgid')},
+    subuid: readSubordinateFile('/etc/subuid'),
+    subgid: readSubordinateFile('/etc/subgid'),
     subidSource: parseSubidSource(readText('/etc/nsswitch.conf') ?? ''),
     shadow: shadowVersion(findProgram('newuidmap')),
     loginDefs: parseLoginDefs(readText('/etc/login.defs') ?? ''),
@@ -32,6 +41,12 @@ export function readIdSpace(reading: IdSpaceReading): IdSpaceFacts {
     ledger: readLedger(reading.root),
     tools: poolTools(),
   };
+}
+
+function readSubordinateFile(path: string): SubordinateFile {
+  const stat = statSync(path, {throwIfNoEntry: false});
+  const owner = stat === undefined ? undefined : {uid: stat.uid, mode: stat.mode % 0o10000};
+  return {path, text: readText(path), owner};
 }
 
 function readDatabase(name: 'passwd' | 'group', getent: string | undefined): {text: string; from: 'getent' | 'files'} {

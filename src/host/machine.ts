@@ -3,12 +3,15 @@ import {createRequire} from 'node:module';
 import {release} from 'node:os';
 import {dirname, join} from 'node:path';
 import {type CapabilitySet, noCapabilities, parseCapabilityMask} from '../../native-free/capability.ts';
-import type {IdSpaceFacts, MachineFacts, MapHelper, StateFolder} from '../doctor/facts.ts';
-import {exists, findProgram, readNames, readNumber, readText} from './machine-files.ts';
+import type {IdSpaceFacts, MachineFacts, MapHelper, MountFact, StateFolder} from '../doctor/facts.ts';
+import {readBudgets} from './machine-budgets.ts';
+import {exists, findProgram, readLink, readNames, readNumber, readText} from './machine-files.ts';
 import {readIdSpace} from './machine-ids.ts';
+import {mountOf, parseMounts} from './machine-mounts.ts';
 import {INITIAL_USERNS_INODE, listLiveNamespaces, listPids, readMap, userNamespaceOf} from './machine-namespaces.ts';
 import {type Probe, probe} from './machine-probe.ts';
 import {runQuick} from './machine-run.ts';
+import {readKubeletBlocks, readTools} from './machine-tools.ts';
 
 /**
  * Reads what this machine is, in about a tenth of a second and with a handful of short programs (perl, getent, unshare --version, …).
@@ -20,11 +23,14 @@ export function readMachine(options: {readonly root: string}): MachineFacts {
   const newgidmap = findProgram('newgidmap');
   const helpers = [newuidmap, newgidmap].filter((path) => path !== undefined);
   const probed = perl === undefined ? undefined : probe(perl, {files: helpers});
+  const status = readText('/proc/self/status') ?? '';
+  const capabilities = (field: string) =>
+    parseCapabilityMask(new RegExp(String.raw`^${field}:\s*(\S+)`, 'm').exec(status)?.[1] ?? '')?.capabilities ??
+    noCapabilities;
   const pids = listPids();
   const live = listLiveNamespaces(pids, perl);
   const ids = readIdSpace({root: options.root, perl, live});
   const mounts = parseMounts(readText('/proc/self/mountinfo') ?? '');
-  const status = readText('/proc/self/status') ?? '';
   const user = readUser(ids);
   const getsubids = findProgram('getsubids');
   return {
@@ -32,6 +38,8 @@ export function readMachine(options: {readonly root: string}): MachineFacts {
     kernel: release(),
     user,
     perl: perl === undefined || probed === undefined ? undefined : {path: perl, version: probed.perlVersion},
+    node: process.versions.node,
+    groups: process.getgroups?.() ?? [],
     namespaces: readNames('/proc/self/ns'),
     maxUserNamespaces: readNumber('/proc/sys/user/max_user_namespaces'),
     unprivilegedUsernsClone: readNumber('/proc/sys/kernel/unprivileged_userns_clone'),
@@ -40,13 +48,26 @@ export function readMachine(options: {readonly root: string}): MachineFacts {
       label: readLabel(),
       unshareProfile: exists('/etc/apparmor.d/unshare-userns-restrict'),
     },
+    selinux: readSelinux(mounts),
+    yamaPtraceScope: readNumber('/proc/sys/kernel/yama/ptrace_scope'),
+    namespaceLimits: readNamespaceLimits(),
+    chroot: isInChroot(mounts),
+    setgroups: readSetgroups(),
+    mounts,
+    fileSystems: readFileSystems(),
+    tools: readTools(perl),
+    kubeletBlocks: readKubeletBlocks('/var/lib/kubelet/pods'),
+    budgets: readBudgets(user.uid),
+    pingGroupRange: readText('/proc/sys/net/ipv4/ping_group_range')?.trim(),
+    oomScoreAdj: Number(readText('/proc/self/oom_score_adj') ?? Number.NaN) || 0,
     selfUidMap: readMap('self', 'uid_map') ?? [],
     selfGidMap: readMap('self', 'gid_map') ?? [],
     isInitialUserns: userNamespaceOf('self') === INITIAL_USERNS_INODE,
     container: findContainer(),
     seccomp: statusNumber(status, 'Seccomp') ?? 0,
     noNewPrivs: statusNumber(status, 'NoNewPrivs') === 1,
-    effective: parseCapabilityMask(/^CapEff:\s*(\S+)/m.exec(status)?.[1] ?? '')?.capabilities ?? noCapabilities,
+    effective: capabilities('CapEff'),
+    bounding: capabilities('CapBnd'),
     newuidmap: readHelper(newuidmap, mounts, probed),
     newgidmap: readHelper(newgidmap, mounts, probed),
     utilLinux: utilLinuxVersion(),
@@ -77,6 +98,42 @@ function readLabel(): string | undefined {
   return label === undefined || label.trim() === '' ? undefined : label.replace(/\0$/, '').trim();
 }
 
+function readSelinux(mounts: readonly MountFact[]): MachineFacts['selinux'] {
+  const mount = mounts.find(({type}) => type === 'selinuxfs');
+  if (mount === undefined) return undefined;
+  return readText(join(mount.point, 'enforce'))?.trim() === '1' ? 'enforcing' : 'permissive';
+}
+
+function readNamespaceLimits(): Record<string, number> {
+  const kinds = ['mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup'].flatMap((kind) => {
+    const limit = readNumber(`/proc/sys/user/max_${kind}_namespaces`);
+    return limit === undefined ? [] : [[kind, limit] as const];
+  });
+  return Object.fromEntries(kinds);
+}
+
+/**
+ * A chroot into a folder leaves no mount at / in our mountinfo. One into a mount point does, and then only a look at pid 1 of the same
+ * mount namespace tells. Source: fs/proc_namespace.c show_mountinfo(), proc(5).
+ */
+function isInChroot(mounts: readonly MountFact[]): boolean | undefined {
+  if (mounts.length === 0) return undefined;
+  if (!mounts.some(({point}) => point === '/')) return true;
+  const [own, first] = ['self', '1'].map((pid) => readLink(`/proc/${pid}/ns/mnt`));
+  if (own === undefined || own !== first) return undefined;
+  const [ours, theirs] = ['/', '/proc/1/root/'].map((path) => statSync(path, {throwIfNoEntry: false}));
+  return ours === undefined || theirs === undefined ? undefined : ours.ino !== theirs.ino || ours.dev !== theirs.dev;
+}
+
+function readSetgroups(): MachineFacts['setgroups'] {
+  const word = readText('/proc/self/setgroups')?.trim();
+  return word === 'allow' || word === 'deny' ? word : undefined;
+}
+
+function readFileSystems(): string[] {
+  return (readText('/proc/filesystems') ?? '').split('\n').flatMap((line) => line.split('\t')[1] ?? []);
+}
+
 function statusNumber(status: string, field: string): number | undefined {
   const value = new RegExp(String.raw`^${field}:\s*(\d+)`, 'm').exec(status)?.[1];
   return value === undefined ? undefined : Number(value);
@@ -90,39 +147,9 @@ function findContainer(): string | undefined {
   return readText('/run/host/container-manager')?.trim() || process.env.container || undefined;
 }
 
-export interface Mount {
-  readonly point: string;
-  readonly type: string;
-  readonly options: readonly string[];
-}
-
-/** The mounts of /proc/PID/mountinfo text, in its order (a later one hides an earlier one on the same point). Source: proc(5). */
-export function parseMounts(text: string): Mount[] {
-  return text.split('\n').flatMap((line) => {
-    const [front = '', back = ''] = line.split(' - ');
-    const [, , , , point, options] = front.split(' ');
-    if (point === undefined || options === undefined) return [];
-    return [{point: unescapeOctal(point), type: back.split(' ')[0] ?? '', options: options.split(',')}];
-  });
-}
-
-function unescapeOctal(text: string): string {
-  return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
-}
-
-/** The mount that a path is on. */
-export function mountOf(mounts: readonly Mount[], path: string): Mount | undefined {
-  let found: Mount | undefined;
-  for (const mount of mounts) {
-    const isOn = mount.point === '/' || path === mount.point || path.startsWith(`${mount.point}/`);
-    if (isOn && mount.point.length >= (found?.point.length ?? 0)) found = mount;
-  }
-  return found;
-}
-
 function readHelper(
   path: string | undefined,
-  mounts: readonly Mount[],
+  mounts: readonly MountFact[],
   probed: Probe | undefined,
 ): MapHelper | undefined {
   if (path === undefined) return undefined;
@@ -180,7 +207,7 @@ function readKubelet(getsubids: string | undefined, ids: IdSpaceFacts): MachineF
   };
 }
 
-function readState(root: string, mounts: readonly Mount[]): StateFolder {
+function readState(root: string, mounts: readonly MountFact[]): StateFolder {
   let nearest = root;
   while (!exists(nearest) && nearest !== dirname(nearest)) nearest = dirname(nearest);
   let free = {bavail: 0, bsize: 0, ffree: 0, files: 0};

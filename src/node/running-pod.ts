@@ -12,7 +12,7 @@ import type {Inventory} from '../runtime/inventory.ts';
 import {type LogRecord, readLog} from '../runtime/log-reader.ts';
 import {chainOf, mapOf} from '../runtime/mappings.ts';
 import type {SandboxRecord} from '../runtime/state-store.ts';
-import {explainStep} from '../runtime/step-failure.ts';
+import {explainStepLater} from '../runtime/step-failure-later.ts';
 import type {Mode} from '../userns/mode.ts';
 import {type Evidence, readEvidence} from './evidence.ts';
 import type {CallOptions, PodNode} from './node.ts';
@@ -191,7 +191,7 @@ export class PodView {
       return rename(result, [file, ...args].join(' '), command) as Result;
     } catch (error) {
       const failure = error instanceof AgentFailure ? error : once.failure();
-      if (failure) throw explainStep(failure, plan.steps, `run ${built[0] ?? marker}`);
+      if (failure) throw await explainStepLater(failure, plan.steps, `run ${built[0] ?? marker}`);
       if (error instanceof ExecaError) rename(error, [file, ...args].join(' '), command);
       throw error;
     } finally {
@@ -215,9 +215,9 @@ export class PodView {
     return {
       argv: once.argv,
       isPending: once.isPending,
-      failure: () => {
+      failure: async () => {
         const failure = once.failure();
-        return failure && explainStep(failure, plan.steps, `run ${argv[0] ?? ''}`);
+        return failure && (await explainStepLater(failure, plan.steps, `run ${argv[0] ?? ''}`));
       },
       discard: once.discard,
     };

@@ -29,7 +29,7 @@ export interface PreparedProgram {
   /** True until the program runs or was refused. */
   isPending(): boolean;
   /** Why it was refused, when it was. */
-  failure(): Error | undefined;
+  failure(): Promise<Error | undefined>;
   /** Removes what is left of the plan. */
   discard(): void;
 }
@@ -72,7 +72,7 @@ export async function openPrepared(program: PreparedProgram, options: TerminalOp
   });
   for (let delay = 1; program.isPending() && exit === undefined; delay = Math.min(delay * 2, 10)) await sleep(delay);
   const isStuck = program.isPending();
-  const failure = program.failure();
+  const failure = await program.failure();
   program.discard();
   if (failure === undefined && !isStuck) return terminal;
   const {exitCode} = await exited;

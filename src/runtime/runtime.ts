@@ -31,7 +31,7 @@ import {argvOf, Planner, planMount, requireImage} from './planner.ts';
 import {capabilitiesOf, ownerOf, programOf} from './program.ts';
 import {filterOf, refuseSecurityModules} from './security-profile.ts';
 import {type ContainerRecord, type SandboxRecord, StateStore} from './state-store.ts';
-import {explainStep} from './step-failure.ts';
+import {explained} from './step-failure-later.ts';
 
 export interface RuntimeOptions {
   readonly root: string;
@@ -101,7 +101,7 @@ export class Runtime implements StreamingRuntimeService {
     try {
       this.#prepared.set(text, await this.agent.park(steps));
     } catch (error) {
-      throw error instanceof AgentFailure ? explainStep(error, steps, 'prepare a user namespace') : error;
+      throw await explained(error, steps, 'prepare a user namespace');
     }
   }
 
@@ -141,7 +141,7 @@ export class Runtime implements StreamingRuntimeService {
     try {
       return await this.agent.launch(options, steps, until);
     } catch (error) {
-      throw error instanceof AgentFailure ? explainStep(error, steps, action) : error;
+      throw await explained(error, steps, action);
     }
   }
 

@@ -1,81 +1,66 @@
 import {readFileSync} from 'node:fs';
+import {type Errno, isErrno} from '../../native-free/errno.ts';
 import type {SubrootError} from '../../native-free/errors.ts';
 import {subrootError} from '../../native-free/errors.ts';
+import {explainErrno} from '../../native-free/explain/explain-errno.ts';
+import type {Explanation} from '../../native-free/explain/explanation.ts';
 import type {AgentFailure} from '../host/agent.ts';
 import {explainFileError} from '../host/state-files.ts';
 import type {Step} from '../host/step.ts';
+import {operationOf, ruledOutByPlans, type StepOperation} from './step-operation.ts';
 
-function readSysctl(path: string): string | undefined {
+function readProc(path: string): string | undefined {
   try {
-    return readFileSync(`/proc/sys/${path}`, 'latin1').trim();
+    return readFileSync(`/proc/${path}`, 'latin1').trim();
   } catch {
     return undefined;
   }
 }
 
-/** Cause and mend of a refused step, by the kernel's rules: the step names the operation, the errno the rule. */
+const readSysctl = (path: string): string | undefined => readProc(`sys/${path}`);
+
+/** Cause and mend of a refused step: the step names the operation, the table of explanations what the errno means for it. */
 function causeOf(step: Step, errno: string): {why: string; mend: string} {
+  const operation = operationOf(step);
+  const known = isErrno(errno) && operation !== undefined ? explainOperation(operation, errno) : [];
+  const [best, ...others] = known;
+  if (operation === undefined || best === undefined)
+    return {
+      why: 'the step names the call that was refused, and nothing that is known to cause this is so here',
+      mend: 'see `subroot doctor`; `--dry-run` prints the whole plan',
+    };
   const [name] = step;
-  if (name === 'unshare' && (errno === 'ENOSPC' || errno === 'EUSERS')) {
-    const limits = step[1]
-      .split(',')
-      .map((type) => `user.max_${type}_namespaces is ${readSysctl(`user/max_${type}_namespaces`) ?? '?'}`)
-      .join(', ');
-    return {
-      why: `a limit on namespaces is reached, not the disk: ${limits}`,
-      mend: 'raise the limit that is reached with `sysctl`, or remove pods (`subroot gc`)',
-    };
+  const isLimit = name === 'unshare' && best.id === 'userns-limit';
+  const more = others.length === 0 ? '' : ` (what else it can be: \`subroot explain ${errno} ${operation.asked}\`)`;
+  return {why: isLimit ? `${best.why}: ${limitsOf(step[1])}` : best.why, mend: `${best.mend}${more}`};
+}
+
+function explainOperation({call, about, values}: StepOperation, errno: Errno): readonly Explanation[] {
+  const {explanations} = explainErrno(errno, call, about, values);
+  return explanations.filter(({id}) => !ruledOutByPlans.has(id) && !isRefutedHere(id));
+}
+
+/** What a glance at this machine rules out; `subroot explain` looks closer. */
+function isRefutedHere(id: string): boolean {
+  switch (id) {
+    case 'userns-apparmor':
+      return readSysctl('kernel/apparmor_restrict_unprivileged_userns') !== '1';
+    case 'userns-sysctl':
+      return readSysctl('kernel/unprivileged_userns_clone') !== '0';
+    case 'seccomp-filter':
+      return /^Seccomp:\t0/m.test(readProc('self/status') ?? '');
+    case 'apparmor-profile':
+      return (readProc('self/attr/current') ?? 'unconfined').startsWith('unconfined');
+    default:
+      return false;
   }
-  if (name === 'unshare' || name === 'join') {
-    return {
-      why: 'the kernel, a security module or a seccomp filter forbids these namespaces here',
-      mend: 'see `subroot doctor`',
-    };
-  }
-  if (name === 'creds' && errno === 'EINVAL') {
-    return {
-      why: `uid ${step[1]}, gid ${step[2]} or one of the groups has no place in the pod's id map`,
-      mend: 'choose ids that the pod has (`cat /proc/self/uid_map` in it)',
-    };
-  }
-  if (name === 'fs' && (step[2] === 'proc' || step[2] === 'sysfs') && errno === 'EPERM') {
-    return {
-      why: `a new ${step[2]} needs one here that nothing is mounted over: we are probably in a container that masks parts of it`,
-      mend:
-        step[2] === 'proc'
-          ? 'start the outer container with an unmasked /proc (`procMount: Unmasked`, `--security-opt unmask=ALL`)'
-          : 'start the outer container with /sys of its own',
-    };
-  }
-  if (name === 'tree' && step[3].includes('idmap') && (errno === 'EINVAL' || errno === 'EPERM')) {
-    return {
-      why: `the file system of ${step[2]} has no idmapped mounts on this kernel, or they are not ours to make`,
-      mend: 'put the folder on ext4, xfs, btrfs or tmpfs, or run in mode host',
-    };
-  }
-  if (name === 'chdir' && (errno === 'ENOENT' || errno === 'ENOTDIR'))
-    return {why: `${step[1]} is not there, or no folder`, mend: 'make it, or correct the path'};
-  if ((name === 'tree' || name === 'mount') && errno === 'ENOENT')
-    return {why: `${step[2]} is not there`, mend: `make it, or correct the path`};
-  if (name === 'seccomp') {
-    return errno === 'EINVAL' || errno === 'ENOSYS'
-      ? {
-          why: 'this kernel takes no seccomp filter, or does not know one of the flags of the profile',
-          mend: 'use a kernel with CONFIG_SECCOMP_FILTER, or leave out seccompProfile (type Unconfined)',
-        }
-      : {
-          why: 'a filter is taken from who has CAP_SYS_ADMIN in the pod, or sets no_new_privs',
-          mend: 'set allowPrivilegeEscalation to false, or leave out seccompProfile (type Unconfined)',
-        };
-  }
-  if (errno === 'ENOSYS') return {why: 'this kernel does not know the call', mend: 'use Linux 5.12 or newer'};
-  if (errno === 'ENOSPC') return {why: 'no space is left', mend: 'free memory or space'};
-  if (errno === 'EACCES' && (name === 'chdir' || name === 'tree'))
-    return {why: 'a folder above it does not let this id through', mend: `\`chmod o+x\` the folders above ${step[1]}`};
-  return {
-    why: 'see the step for the call that was refused',
-    mend: 'see `subroot doctor`; `--dry-run` prints the whole plan',
-  };
+}
+
+function limitsOf(types: string): string {
+  const limits = types
+    .split(',')
+    .map((type) => `user.max_${type}_namespaces is ${readSysctl(`user/max_${type}_namespaces`) ?? '?'}`);
+  return limits.join(', ');
 }
 
 /** The error of a plan's step that the kernel refused. `action` says what for, e.g. "start sandbox web". */

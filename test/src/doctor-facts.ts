@@ -1,6 +1,6 @@
 import {allCapabilities, noCapabilities} from '../../native-free/capability.ts';
 import {IDENTITY_MAP} from '../../native-free/id-map.ts';
-import type {IdSpaceFacts, LiveNamespace, MachineFacts, MapHelper} from '../../src/doctor/facts.ts';
+import type {IdSpaceFacts, LiveNamespace, MachineFacts, MapHelper, MountFact} from '../../src/doctor/facts.ts';
 
 /** Literal facts of machines on which nothing is wrong; a test changes the one that it is about. */
 
@@ -38,16 +38,62 @@ export const goodIds: IdSpaceFacts = {
   tools: [],
 };
 
+/** A mount of literal facts. */
+export function mount(changes: Partial<MountFact>): MountFact {
+  return {
+    id: 1,
+    parent: 0,
+    device: '254:0',
+    root: '/',
+    point: '/',
+    type: 'ext4',
+    source: '/dev/vda',
+    options: ['rw', 'relatime'],
+    superOptions: ['rw'],
+    ...changes,
+  };
+}
+
+export const goodMounts: readonly MountFact[] = [
+  mount({}),
+  mount({id: 2, parent: 1, device: '0:21', point: '/proc', type: 'proc', source: 'proc'}),
+  mount({id: 3, parent: 1, device: '0:22', point: '/sys', type: 'sysfs', source: 'sysfs'}),
+  mount({id: 4, parent: 3, device: '0:23', point: '/sys/fs/cgroup', type: 'cgroup2', source: 'cgroup2'}),
+];
+
 /** anna, unprivileged, on a good machine: subid and single work. */
 export const goodUser: MachineFacts = {
   platform: 'linux',
   kernel: '6.8.0-45-generic',
   user: {uid: 1000, gid: 1000, name: 'anna', inPasswdFile: true},
+  groups: [1000],
   perl: {path: '/usr/bin/perl', version: '5.36.0'},
+  node: '20.19.0',
   namespaces: ['cgroup', 'ipc', 'mnt', 'net', 'pid', 'pid_for_children', 'time', 'user', 'uts'],
   maxUserNamespaces: 96365,
   unprivilegedUsernsClone: undefined,
   apparmor: {restrictUserns: undefined, label: undefined, unshareProfile: false},
+  selinux: undefined,
+  yamaPtraceScope: undefined,
+  namespaceLimits: {mnt: 96365, pid: 96365, net: 96365, ipc: 96365, uts: 96365, cgroup: 96365},
+  chroot: false,
+  setgroups: 'allow',
+  mounts: goodMounts,
+  fileSystems: ['sysfs', 'tmpfs', 'proc', 'devpts', 'overlay', 'mqueue', 'cgroup2', 'ext4'],
+  tools: [],
+  kubeletBlocks: [],
+  budgets: {
+    inotifyWatches: 524288,
+    ptys: {used: 3, max: 4096},
+    keys: {used: 4, max: 200},
+    processes: 96365,
+    openFiles: 1024,
+    pidsCgroup: undefined,
+    threadsMax: 192730,
+    mountMax: 100000,
+  },
+  pingGroupRange: '1\t0',
+  oomScoreAdj: 0,
   selfUidMap: IDENTITY_MAP,
   selfGidMap: IDENTITY_MAP,
   isInitialUserns: true,
@@ -55,6 +101,7 @@ export const goodUser: MachineFacts = {
   seccomp: 0,
   noNewPrivs: false,
   effective: noCapabilities,
+  bounding: allCapabilities,
   newuidmap: helper,
   newgidmap: {...helper, path: '/usr/bin/newgidmap'},
   utilLinux: '2.39.3',

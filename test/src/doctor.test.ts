@@ -2,11 +2,12 @@ import test from 'ava';
 import {allCapabilities, noCapabilities} from '../../native-free/capability.ts';
 import {concludeFrom, diagnose} from '../../src/doctor/diagnosis.ts';
 import type {MachineFacts} from '../../src/doctor/facts.ts';
-import type {Finding, Severity} from '../../src/doctor/finding.ts';
+import type {Finding} from '../../src/doctor/finding.ts';
 import {findFreeRange} from '../../src/doctor/free-range.ts';
 import {shellWord} from '../../src/doctor/shell-word.ts';
 import {grantedRanges, parseGetsubids} from '../../src/doctor/subordinate-findings.ts';
 import {goodIds, goodRoot, goodUser, helper, liveNamespace, subuidText, withIds} from './doctor-facts.ts';
+import {type Case, standingCases} from './doctor-standing-cases.ts';
 
 const without = (...names: readonly string[]) => new Set([...allCapabilities].filter((name) => !names.includes(name)));
 const findingsOf = (facts: MachineFacts, id: string): Finding[] =>
@@ -50,15 +51,6 @@ test('every finding that is not fine says how to mend it, and no finding holds a
   }
 });
 
-interface Case {
-  readonly title: string;
-  readonly id: string;
-  readonly facts: MachineFacts;
-  readonly severity: Severity;
-  readonly found: RegExp;
-  readonly mend?: RegExp;
-}
-
 const apparmor = (restrictUserns: number | undefined, label: string | undefined) => ({
   restrictUserns,
   label,
@@ -67,6 +59,7 @@ const apparmor = (restrictUserns: number | undefined, label: string | undefined)
 const kubelet = (output: string | undefined, gidOutput = output) => ({account: true, uidOutput: output, gidOutput});
 
 const cases: readonly Case[] = [
+  ...standingCases,
   // kernel
   {
     title: 'a kernel before 5.12',
@@ -812,6 +805,9 @@ test('every finding has a case in which it fires and one in which it does not', 
     'range-overflows-u32',
     'subid-owner-unknown',
     'subid-pool-collision',
+    'subid-own-lines',
+    'kubelet-records',
+    'podman-outer-namespace',
     'linux',
   ];
   for (const facts of [goodUser, goodRoot]) for (const {id} of diagnose(facts).findings) t.true(all.has(id), id);

@@ -2,8 +2,9 @@ import {mkdirSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import test from 'ava';
 import {dir} from 'tmp-promise';
-import {mountOf, parseMounts, permittedOf, readMachine} from '../../src/host/machine.ts';
+import {permittedOf, readMachine} from '../../src/host/machine.ts';
 import {parseAccounts, parseGroups, parseLoginDefs, parseSubidSource, readLedger} from '../../src/host/machine-ids.ts';
+import {mountOf, parseMounts} from '../../src/host/machine-mounts.ts';
 import {parseProbe} from '../../src/host/machine-probe.ts';
 
 test('accounts and groups are read; comments, NIS markers and bad numbers are left out', (t) => {
@@ -34,7 +35,17 @@ test('mount points of mountinfo are unescaped, and the deepest and latest one co
   const mounts = parseMounts(
     '27 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n28 27 0:1 / /a\\040b ro,nosuid shared:1 - tmpfs t rw\n29 27 0:2 / /a\\040b rw - xfs x rw\n',
   );
-  t.deepEqual(mounts[1], {point: '/a b', type: 'tmpfs', options: ['ro', 'nosuid']});
+  t.deepEqual(mounts[1], {
+    id: 28,
+    parent: 27,
+    device: '0:1',
+    root: '/',
+    point: '/a b',
+    type: 'tmpfs',
+    source: 't',
+    options: ['ro', 'nosuid'],
+    superOptions: ['rw'],
+  });
   t.is(mountOf(mounts, '/a b/c')?.type, 'xfs');
   t.is(mountOf(mounts, '/a bc')?.type, 'ext4');
   t.is(mountOf([], '/x'), undefined);

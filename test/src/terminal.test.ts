@@ -250,7 +250,7 @@ hostTest('linux')('without script(1) the message says so', async (t) => {
 
 test('a prepared program whose terminal cannot be opened leaves no plan', async (t) => {
   let discarded = 0;
-  const program = {argv: [], isPending: () => true, failure: () => undefined, discard: () => void discarded++};
+  const program = {argv: [], isPending: () => true, failure: async () => undefined, discard: () => void discarded++};
   await t.throwsAsync(openPrepared(program, {rows: 24, columns: 80}), {code: 'SUBROOT_USAGE'});
   t.is(discarded, 1);
 });
@@ -265,7 +265,7 @@ for (const backend of ['node-pty', 'script'] as const) {
     const program = {
       argv: ['sh', '-c', 'exit 9'],
       isPending: () => discarded === 0,
-      failure: () => undefined,
+      failure: async () => undefined,
       discard: () => void discarded++,
     };
     await t.throwsAsync(openPrepared(program, {rows: 24, columns: 80, backend}), {

@@ -41,7 +41,7 @@ export const execCommand = defineCommand({
           timeout,
           program: rest[0] ?? '',
         });
-        const failure = prepared.failure();
+        const failure = await prepared.failure();
         if (failure) throw failure;
         return outcome;
       } finally {

@@ -1,0 +1,167 @@
+import {readFileSync} from 'node:fs';
+import type {Errno} from '../../../native-free/errno.ts';
+import {errorRegister} from '../../../native-free/error-register.ts';
+import {printable} from '../../../native-free/errors.ts';
+import {explainCode, isErrorCode} from '../../../native-free/explain/explain-code.ts';
+import {explainErrno} from '../../../native-free/explain/explain-errno.ts';
+import {explainText} from '../../../native-free/explain/explain-text.ts';
+import {operations} from '../../../native-free/explain/operations.ts';
+import type {MachineFacts} from '../../doctor/facts.ts';
+import {type CommandContext, defineCommand} from '../command.ts';
+import {exitCodes} from '../exit-codes.ts';
+import {checkAll, drawReport, type ExplainReport, reportValue, type UnknownReport} from '../explain-report.ts';
+import {explainSchema} from '../explain-schema.ts';
+import {type Question, readQuestion} from '../explain-words.ts';
+import {usageError} from '../failure.ts';
+import {findNearest} from '../nearest.ts';
+
+const options = {
+  errno: {type: 'string', requiresArg: true, describe: 'an errno, by name or number; with --op'},
+  op: {type: 'string', requiresArg: true, describe: 'what was refused, such as mount:proc or write:uid_map'},
+  offline: {type: 'boolean', describe: 'do not look at this machine'},
+} as const;
+
+const MAX_ASKED = 200;
+
+/** `subroot explain`: why a message says what it says, what an errno means for an operation. Exit code 1 when that is not known. */
+export const explainCommand = defineCommand({
+  options,
+  schema: explainSchema,
+  run: async ({flags, words}, context) => {
+    const question = readQuestion(words, {errno: flags.errno, op: flags.op, hasView: false});
+    const facts = flags.offline === true ? undefined : await readFacts(context);
+    const report = answer(question, facts, context);
+    await context.output.emit(reportValue(report), () => drawReport(report, context.output));
+    return report.explanations.length > 0 ? exitCodes.ok : exitCodes.found;
+  },
+});
+
+/** What is known of this machine; nothing elsewhere than on Linux. */
+async function readFacts({root}: CommandContext): Promise<MachineFacts | undefined> {
+  if (process.platform !== 'linux') return undefined;
+  const {readMachine} = await import('../../host/machine.ts');
+  return readMachine({root});
+}
+
+function answer(question: Question, facts: MachineFacts | undefined, context: CommandContext): ExplainReport {
+  switch (question.kind) {
+    case 'code':
+      return aboutCode(question.code, facts);
+    case 'errno':
+      return aboutErrno(question, facts);
+    case 'path':
+      throw usageError('a path', 'give --pod');
+    case 'stdin':
+      return aboutText(readInput(context), facts);
+    case 'text':
+      return aboutText(question.text, facts);
+  }
+}
+
+function readInput({output}: CommandContext): string {
+  if (process.stdin.isTTY) output.progress('reading the message from this terminal; Ctrl-D ends it');
+  const text = readFileSync(0, 'utf8');
+  if (text.trim() === '')
+    throw usageError('there is no message to explain', 'give it as a word in quotes, or on standard input');
+  return text;
+}
+
+function aboutText(text: string, facts: MachineFacts | undefined): ExplainReport {
+  const {explanations, errnos, lookedFor} = explainText(text);
+  const asked = printable(text.trim().replaceAll(/\s+/g, ' ').slice(0, MAX_ASKED));
+  if (explanations.length > 0) return {kind: 'text', asked, explanations: checkAll(explanations, facts), unknown: null};
+  const [errno] = errnos;
+  const next = [
+    ...(errno === undefined
+      ? []
+      : [
+          `say what was refused: \`subroot explain ${errno} OPERATION\`, as \`subroot explain ${errno} ${exampleOf(errno)}\``,
+        ]),
+    'see what the machine itself has against it: `subroot doctor --problems`',
+    'see which call is refused: `strace -f -e trace=%process,mount,unshare,setns,openat PROGRAM 2>&1 | grep " = -1 " | subroot explain`',
+    'look at the kernel log of that moment: `dmesg | tail -n 50 | subroot explain`',
+  ];
+  const why =
+    'no message that is known is in this text, and no call in the form of strace, Node or perror(3); a guess would not help';
+  return {kind: 'text', asked, explanations: [], unknown: {why, errnos, lookedFor, next}};
+}
+
+function exampleOf(errno: Errno): string {
+  return operations.find(({refusals}) => refusals[errno] !== undefined)?.name ?? 'mount proc';
+}
+
+function aboutErrno(
+  {errno, call, about}: Extract<Question, {kind: 'errno'}>,
+  facts: MachineFacts | undefined,
+): ExplainReport {
+  const asked = [errno, call, about].filter((word) => word !== '').join(' ');
+  const {operation, explanations, known} = explainErrno(errno, call, about);
+  if (explanations.length > 0)
+    return {kind: 'errno', asked: printable(asked), explanations: checkAll(explanations, facts), unknown: null};
+  return {
+    kind: 'errno',
+    asked: printable(asked),
+    explanations: [],
+    unknown: unknownErrno(errno, call, operation, known),
+  };
+}
+
+function unknownErrno(
+  errno: Errno,
+  call: string,
+  operation: string | undefined,
+  known: readonly Errno[],
+): UnknownReport {
+  const speaking = [...new Set(operations.filter(({refusals}) => refusals[errno] !== undefined).map(({name}) => name))];
+  const base = {errnos: [errno], lookedFor: null};
+  if (call === '')
+    return {
+      ...base,
+      why: `${errno} alone has as many meanings as there are calls: name what was refused`,
+      next: [
+        `operations that answer with ${errno}: ${speaking.join(', ') || 'none that is known'}`,
+        ...speaking.slice(0, 1).map((name) => `for example \`subroot explain ${errno} ${name}\``),
+      ],
+    };
+  if (operation === undefined) {
+    const calls = [...new Set(operations.flatMap((each) => each.calls))];
+    const nearest = findNearest(call, calls);
+    return {
+      ...base,
+      why: `"${printable(call)}" is no operation that is known here`,
+      next: [
+        ...(nearest === undefined ? [] : [`did you mean \`subroot explain ${errno} ${nearest}\`?`]),
+        `operations that answer with ${errno}: ${speaking.join(', ') || 'none that is known'}`,
+        'see its man page: `man 2 CALL`',
+      ],
+    };
+  }
+  return {
+    ...base,
+    why: `${operation} is not known to answer with ${errno}`,
+    next: [
+      `it answers with ${known.join(', ')}`,
+      'see which call it was that failed: `strace -f PROGRAM 2>&1 | grep " = -1 " | subroot explain`',
+    ],
+  };
+}
+
+function aboutCode(code: string, facts: MachineFacts | undefined): ExplainReport {
+  if (isErrorCode(code))
+    return {kind: 'code', asked: code, explanations: checkAll(explainCode(code), facts), unknown: null};
+  const codes = Object.keys(errorRegister);
+  const nearest = findNearest(code, codes);
+  const subject = code.split('_').slice(0, 2).join('_');
+  const alike = codes.filter((each) => each.startsWith(`${subject}_`)).slice(0, 8);
+  const next = [
+    ...(nearest === undefined ? [] : [`did you mean \`subroot explain ${nearest}\`?`]),
+    ...(alike.length === 0 ? [] : [`codes of that subject: ${alike.join(', ')}`]),
+    'every code is in docs/errors.md',
+  ];
+  return {
+    kind: 'code',
+    asked: printable(code),
+    explanations: [],
+    unknown: {why: `subroot has no error ${printable(code)}`, errnos: [], lookedFor: null, next},
+  };
+}
