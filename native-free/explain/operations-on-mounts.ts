@@ -76,7 +76,7 @@ export const operationsOnMounts: readonly Operation[] = [
     },
   },
   {
-    name: 'remount',
+    name: 'mount remount',
     calls: ['mount', 'remount', 'mount_setattr'],
     about: /remount|read.?only|\bro\b|nosuid|nodev|noexec/i,
     refusals: {EPERM: ['mount-flags-locked', 'mount-namespace-foreign'], EACCES: ['apparmor-profile']},

@@ -1,7 +1,7 @@
 import {join} from 'node:path';
 import {containerTools, type MachineFacts, type ToolFact} from '../doctor/facts.ts';
 import {findProgram, readNames, readText} from './machine-files.ts';
-import {runQuick} from './machine-run.ts';
+import {runAside} from './machine-run.ts';
 
 /** Starts every tool at once and collects their first lines; one that has not answered after a second is left out. */
 const script = String.raw`
@@ -11,14 +11,17 @@ $| = 1;
 for (@tools) { my ($path, $out) = @$_; my $line = <$out>; print unpack('H*', $path), ' ', $line // "\n" }
 `;
 
-/** The container tools that are installed here, with their versions when perl is there to ask them. About 30 ms. */
-export function readTools(perl: string | undefined): ToolFact[] {
+/**
+ * The container tools that are installed here, with their versions when perl is there to ask them. They are asked while the caller goes on:
+ * await the answer last.
+ */
+export async function readTools(perl: string | undefined): Promise<readonly ToolFact[]> {
   const found = containerTools.flatMap((name) => {
     const path = findProgram(name);
     return path === undefined ? [] : [{name, path}];
   });
   if (found.length === 0) return [];
-  const lines = perl === undefined ? '' : runQuick(perl, ['-e', script, ...found.map(({path}) => path)]).stdout;
+  const lines = perl === undefined ? '' : await runAside(perl, ['-e', script, ...found.map(({path}) => path)]);
   const versions = parseVersions(lines);
   return found.map(({name, path}) => ({name, path, version: versions.get(path)}));
 }

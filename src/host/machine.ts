@@ -17,8 +17,9 @@ import {readKubeletBlocks, readTools} from './machine-tools.ts';
  * Reads what this machine is, in about a tenth of a second and with a handful of short programs (perl, getent, unshare --version, …).
  * Makes no namespace and no mount, writes nothing, never throws: what cannot be read is undefined or empty.
  */
-export function readMachine(options: {readonly root: string}): MachineFacts {
+export async function readMachine(options: {readonly root: string}): Promise<MachineFacts> {
   const perl = findProgram('perl');
+  const tools = readTools(perl);
   const newuidmap = findProgram('newuidmap');
   const newgidmap = findProgram('newgidmap');
   const helpers = [newuidmap, newgidmap].filter((path) => path !== undefined);
@@ -55,7 +56,7 @@ export function readMachine(options: {readonly root: string}): MachineFacts {
     setgroups: readSetgroups(),
     mounts,
     fileSystems: readFileSystems(),
-    tools: readTools(perl),
+    tools: await tools,
     kubeletBlocks: readKubeletBlocks('/var/lib/kubelet/pods'),
     budgets: readBudgets(user.uid),
     pingGroupRange: readText('/proc/sys/net/ipv4/ping_group_range')?.trim(),

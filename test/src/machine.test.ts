@@ -93,14 +93,17 @@ test('the ledger is read by names alone; units of one claim are one block', asyn
   t.deepEqual(readLedger(join(path, 'none')).blocks, []);
 });
 
-test('this machine is read in less than half a second and agrees with the process itself', (t) => {
-  const facts = readMachine({root: '/nowhere/subroot'});
-  const timesMs = [1, 2, 3].map(() => {
-    const before = performance.now();
-    readMachine({root: '/nowhere/subroot'});
-    return performance.now() - before;
-  });
-  t.true(Math.min(...timesMs) < 500, `${timesMs.join(', ')} ms`);
+test('this machine is read in a third of a second of our own processor time and agrees with the process itself', async (t) => {
+  const facts = await readMachine({root: '/nowhere/subroot'});
+  const timesMs: number[] = [];
+  for (let run = 0; run < 3; run += 1) {
+    // Not the clock: other programs on a busy machine would be counted.
+    const before = process.cpuUsage();
+    await readMachine({root: '/nowhere/subroot'});
+    const {user, system} = process.cpuUsage(before);
+    timesMs.push((user + system) / 1000);
+  }
+  t.true(Math.min(...timesMs) < 333, `${timesMs.join(', ')} ms`);
   t.deepEqual([facts.user.uid], [process.geteuid?.()]);
   t.is(facts.platform, process.platform);
   t.true(facts.state.nearest === '/');

@@ -22,7 +22,7 @@ export const doctorCommand = defineCommand({
   options,
   schema: doctorSchema,
   run: async ({flags}, context) => {
-    const diagnosis = diagnose(readMachine({root: context.root}));
+    const diagnosis = diagnose(await readMachine({root: context.root}));
     const tries = 'try' in flags && flags.try === true ? await tryModes(diagnosis, context) : undefined;
     const works = doesWork(diagnosis, tries, context);
     const value = {

@@ -40,7 +40,7 @@ export const explainCommand = defineCommand({
 async function readFacts({root}: CommandContext): Promise<MachineFacts | undefined> {
   if (process.platform !== 'linux') return undefined;
   const {readMachine} = await import('../../host/machine.ts');
-  return readMachine({root});
+  return await readMachine({root});
 }
 
 function answer(question: Question, facts: MachineFacts | undefined, context: CommandContext): ExplainReport {
