@@ -132,7 +132,7 @@ export interface TargetDescription {
 /**
  * `start`: makes pods. `two-pods`: at once, with ranges of their own. `same-range`: two pods with one range, the control of lateral
  * attempts. `control`: a pod without a user namespace. `exec`: runs programs inside. `all-capabilities`: can give them. `mounts`: of host
- * folders. `outside`: we see its processes from the host and may join their user namespaces.
+ * folders; `idmapped-mounts`: with their ids shifted. `outside`: we see its processes from the host and may join their user namespaces.
  */
 export type Ability =
   | 'start'
@@ -142,5 +142,6 @@ export type Ability =
   | 'exec'
   | 'all-capabilities'
   | 'mounts'
+  | 'idmapped-mounts'
   | 'stdio'
   | 'outside';

@@ -82,6 +82,7 @@ export function madeUpReport(target = 'oci:runc', only?: readonly Outcome[]): Re
         exec: true,
         'all-capabilities': true,
         mounts: true,
+        'idmapped-mounts': true,
         stdio: true,
         outside: true,
       },

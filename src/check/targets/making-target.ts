@@ -15,6 +15,7 @@ export const abilityWords: Readonly<Record<Ability, string>> = {
   exec: 'run programs in a pod',
   'all-capabilities': 'give every capability',
   mounts: 'mount folders of the host',
+  'idmapped-mounts': 'shift the ids of a mount',
   stdio: "open the host's files as the first program's streams",
   outside: 'be looked at from outside',
 };
@@ -96,6 +97,7 @@ function abilitiesNeeded(request: PodRequest): Ability[] {
     ...(request.range === undefined ? [] : (['same-range'] as const)),
     ...(request.capabilities === 'all' ? (['all-capabilities'] as const) : []),
     ...((request.mounts ?? []).length > 0 ? (['mounts'] as const) : []),
+    ...(request.mounts?.some(({idmapped}) => idmapped === true) ? (['idmapped-mounts'] as const) : []),
     ...(request.stdio === undefined ? [] : (['stdio'] as const)),
   ];
 }

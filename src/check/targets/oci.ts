@@ -19,13 +19,11 @@ export class OciTarget extends MakingTarget {
   readonly #program: string;
   readonly #folder = workFolder();
   readonly #blocks = new FreeBlocks();
-  readonly #idmaps: boolean;
   #alone = false;
 
   constructor(program: string, target: string, version: string, idmaps: boolean) {
     super();
     this.#program = program;
-    this.#idmaps = idmaps;
     this.description = {
       target,
       version,
@@ -39,6 +37,7 @@ export class OciTarget extends MakingTarget {
         'mounts',
         'stdio',
         'outside',
+        ...(idmaps ? (['idmapped-mounts'] as const) : []),
       ),
       notes: this.notes,
     };
@@ -83,8 +82,6 @@ export class OciTarget extends MakingTarget {
   }
 
   protected async make(request: PodRequest, id: string): Promise<TargetPod> {
-    if (request.mounts?.some(({idmapped}) => idmapped === true) && !this.#idmaps)
-      throw this.lacks('mounts', 'this version cannot shift the ids of a mount');
     const {start, size} = request.range ? {start: request.range.hostId, size: request.range.size} : this.#blocks.take();
     const maps = request.userNamespace ? mapsOf(start, size) : undefined;
     const bundle = join(this.#folder.path, id);

@@ -42,6 +42,7 @@ class PodmanTarget extends MakingTarget {
         'exec',
         'all-capabilities',
         'mounts',
+        'idmapped-mounts',
         'outside',
       ),
       notes: this.notes,

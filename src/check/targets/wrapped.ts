@@ -50,8 +50,6 @@ class WrappedTarget extends MakingTarget {
   }
 
   protected async make(request: PodRequest, id: string): Promise<TargetPod> {
-    if (request.mounts?.some(({idmapped}) => idmapped === true))
-      throw this.lacks('mounts', 'it cannot shift the ids of a mount');
     const owner = request.userNamespace ? (request.range?.hostId ?? this.#blocks.take(SIGNED_LIMIT).start) : 0;
     const bundle = join(this.#folder.path, id);
     mkdirSync(bundle, {mode: 0o711});
