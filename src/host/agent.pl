@@ -708,7 +708,10 @@ sub serve {
   $idle = \&make_spare;
   loop(sub { $ended });
   $events = undef;
-  my %left = map { ($_->{pid} || $_->{first}) => 1 } grep { $bound{$_->{id}} } values %task;
+  unwatch(\*STDIN);
+  # A holder whose worker has ended is our child, and its pid is on its way: waiting for the worker once more would never end.
+  loop(sub { !grep { $bound{$_->{id}} && !$_->{pid} && defined $_->{first_status} } values %task });
+  my %left = map { ($_->{pid} || $_->{first}) => 1 } grep { $bound{$_->{id}} && !defined $_->{status} } values %task;
   $left{$_->{pid}} = 1 for $spare // (), values %parked;
   kill 'KILL', keys %left;
   # In any order: a pod's pid 1 is gone only when all that ran below it has been waited for.

@@ -186,8 +186,8 @@ export function contentsOf(folder: string): string[] {
     try {
       names = readdirSync(path);
     } catch (error) {
-      // Gone since it was listed.
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT' && path !== folder) return [];
+      // Gone, maybe since it was listed.
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
       throw error;
     }
     return names.flatMap((name) => {

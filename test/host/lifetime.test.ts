@@ -4,7 +4,7 @@ import {setTimeout as sleep} from 'node:timers/promises';
 import {isProcessAlive, startTimeOf} from '../../src/host/proc.ts';
 import {createNode, SubrootError} from '../../src/index.ts';
 import {ChildNode} from '../helpers/child-node.ts';
-import {hostTest, until} from '../helpers/host-test.ts';
+import {contentsOf, hostTest, until} from '../helpers/host-test.ts';
 import {exitOf, initOf, sh} from '../helpers/in-pod.ts';
 import {makeLab} from '../helpers/lab.ts';
 
@@ -283,7 +283,7 @@ for (const lifetime of ['bound', 'detached'] as const) {
             ...claimed
               .filter((first) => !owned.includes(first))
               .map(
-                (first) => `block ${first} of nobody: ${readdirSync(join(lab.root, 'ledger/blocks', String(first)))}`,
+                (first) => `block ${first} of nobody: ${contentsOf(join(lab.root, 'ledger/blocks', String(first)))}`,
               ),
             ...owned.filter((first) => !claimed.includes(first)).map((first) => `block ${first} is not claimed`),
             ...ready.filter(({containers}) => containers.length !== 2).map(({name}) => `half a pod: ${name}`),
