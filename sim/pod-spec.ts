@@ -39,7 +39,8 @@ export interface ParseOptions {
   readonly newUid?: () => string;
 }
 
-const controllers: Readonly<Record<string, string>> = {
+/** Where the pod template of a kind is. */
+export const templatePaths: Readonly<Record<string, string>> = {
   Deployment: 'spec.template',
   ReplicaSet: 'spec.template',
   StatefulSet: 'spec.template',
@@ -53,7 +54,8 @@ const controllers: Readonly<Record<string, string>> = {
 const listKinds: readonly string[] = ['List', 'PodList', 'ConfigMapList', 'SecretList'];
 
 /** Kinds that a file of pods may hold beside them and that no pod is run from. */
-const companions: readonly string[] = [
+/** Kinds that pods may refer to and that hold no pod. */
+export const companions: readonly string[] = [
   ...['Namespace', 'ServiceAccount', 'Service', 'PersistentVolume', 'PersistentVolumeClaim'],
   ...['RuntimeClass', 'NetworkPolicy', 'Role', 'RoleBinding', 'ClusterRole', 'ClusterRoleBinding', 'LimitRange'],
   ...['ResourceQuota', 'PriorityClass', 'StorageClass', 'PodDisruptionBudget', 'Endpoints', 'Ingress'],
@@ -166,12 +168,12 @@ function otherOf(tree: Tree, apiVersion: string, kind: string): OtherObject {
 
 function whyNot(kind: string, apiVersion: string): string {
   if (kind === 'Pod' || kind === 'ConfigMap' || kind === 'Secret') return `apiVersion "${apiVersion}" is not v1`;
-  return controllers[kind] === undefined ? 'only v1/Pod is run' : 'only v1/Pod is run, not what makes pods';
+  return templatePaths[kind] === undefined ? 'only v1/Pod is run' : 'only v1/Pod is run, not what makes pods';
 }
 
 function kindError(where: string, shown: string, why: string, kind: string): Error {
-  const template = controllers[kind];
-  const near = nearest(kind, ['Pod', 'List', 'ConfigMap', 'Secret', ...companions, ...Object.keys(controllers)]);
+  const template = templatePaths[kind];
+  const near = nearest(kind, ['Pod', 'List', 'ConfigMap', 'Secret', ...companions, ...Object.keys(templatePaths)]);
   const mend =
     template !== undefined
       ? `write a Pod from its ${template}: apiVersion v1, kind Pod, the template's metadata with a name, and its spec`
