@@ -99,6 +99,13 @@ export {
   rangesOf,
   toIdRange,
 } from './subordinate-ids.ts';
+export type {
+  KnownAccount,
+  SubordinateLintFinding,
+  SubordinateLintOptions,
+  SubordinateLintRule,
+} from './subordinate-lint.ts';
+export {lintSubordinateIds, lintSubordinatePair, parseAccounts} from './subordinate-lint.ts';
 export type {IdKind, SetgroupsState, UserNamespaceOrigin} from './user-namespace.ts';
 export {lineage, MAX_USERNS_LEVEL, showIdMap, UserNamespace} from './user-namespace.ts';
 export type {

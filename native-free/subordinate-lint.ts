@@ -252,33 +252,41 @@ function overlaps(
   let far: SubordinateRange | undefined;
   let other: SubordinateRange | undefined;
   for (const range of sorted) {
-    for (const before of [far, other]) {
-      if (!before || end(before) <= range.start) continue;
-      const [first, second] = before.line < range.line ? [before, range] : [range, before];
-      const shared = formatRanges([{start: range.start, size: Math.min(end(before), end(range)) - range.start}]);
-      findings.push(
-        isSame(before, range)
-          ? {
-              rule: 'subid-duplicate',
-              ...rangeMark(lines, second.line),
-              message: `${second.owner} has ${shared} already, from line ${first.line}`,
-              mend: 'keep one of the two lines',
-            }
-          : {
-              rule: 'subid-overlap',
-              ...rangeMark(lines, second.line),
-              message: `${second.owner} and ${first.owner} (line ${first.line}) are both granted ${shared}: each can then act on the files and processes of the other's pods`,
-              mend: `give ${second.owner} a range of its own`,
-            },
-      );
-      break;
-    }
+    const covering = [far, other].filter((each) => each !== undefined && end(each) > range.start);
+    const before = covering.find((each) => each !== undefined && !isSame(each, range)) ?? covering[0];
+    if (before) findings.push(overlapOf(before, range, lines, isSame(before, range)));
     if (!far || end(range) > end(far)) {
       if (far && !isSame(far, range)) other = far;
       far = range;
     } else if (!isSame(far, range) && (!other || end(range) > end(other))) other = range;
   }
   return findings;
+}
+
+function overlapOf(
+  before: SubordinateRange,
+  range: SubordinateRange,
+  lines: readonly string[],
+  isSame: boolean,
+): SubordinateLintFinding {
+  const [first, second] = before.line < range.line ? [before, range] : [range, before];
+  const last = Math.min(before.start + before.count, range.start + range.count);
+  const shared = formatRanges([{start: range.start, size: last - range.start}]);
+  const at = rangeMark(lines, second.line);
+  if (isSame) {
+    return {
+      rule: 'subid-duplicate',
+      ...at,
+      message: `${second.owner} has ${shared} already, from line ${first.line}`,
+      mend: 'keep one of the two lines',
+    };
+  }
+  return {
+    rule: 'subid-overlap',
+    ...at,
+    message: `${second.owner} and ${first.owner} (line ${first.line}) are both granted ${shared}: each can then act on the files and processes of the other's pods`,
+    mend: `give ${second.owner} a range of its own`,
+  };
 }
 
 function hostIds(ranges: readonly SubordinateRange[], lines: readonly string[]): SubordinateLintFinding[] {

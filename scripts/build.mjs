@@ -11,6 +11,7 @@ await build({
     index: 'src/index.ts',
     'native-free': 'native-free/index.ts',
     sim: 'sim/index.ts',
+    lint: 'sim/lint/index.ts',
     'fixtures/ava': 'src/fixtures/ava.ts',
     'fixtures/node-test': 'src/fixtures/node-test.ts',
     'fixtures/vitest': 'src/fixtures/vitest.ts',

@@ -53,6 +53,9 @@ const gateHistory: Readonly<Record<GateName, readonly (readonly [number, GateSta
   ],
 };
 
+/** Every gate that touches user namespaces. */
+export const gateNames: readonly GateName[] = Object.keys(gateHistory) as GateName[];
+
 /** What differs between minor versions in how `hostUsers` is treated. */
 export interface KubernetesRules {
   readonly minor: number;

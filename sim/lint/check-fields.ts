@@ -2,6 +2,7 @@ import type {FieldError} from '../field-error.ts';
 import {FieldReader, Findings} from '../field-reader.ts';
 import type {FeatureGates} from '../kubernetes-versions.ts';
 import {OLDEST_MINOR} from '../kubernetes-versions.ts';
+import type {Tree} from '../manifest-tree.ts';
 import type {Pod, PodSpec} from '../pod.ts';
 import {readPodSpec} from '../pod-fields.ts';
 import {validatePod} from '../validation.ts';
@@ -14,7 +15,7 @@ import {locate, Spot} from './spot.ts';
 /** What the reader of manifests and the API server say: types, unknown names, and values that are refused. */
 export function checkFields(context: RuleContext): Report[] {
   const {findings, spec} = readSpec(context.pod);
-  return [...problems(findings, context.pod), ...unknown(findings), ...refused(spec, findings, context)];
+  return [...problems(findings, context.pod), ...unknown(findings, context.pod), ...refused(spec, findings, context)];
 }
 
 interface ReadSpec {
@@ -61,16 +62,31 @@ function markAt(object: Spot, path: string, at: Mark): Mark {
   return value.line === at.line && value.column === at.column ? value : {line: at.line, column: at.column};
 }
 
-function unknown({warnings}: Findings): Report[] {
-  return warnings
-    .filter(({kind}) => kind === 'unknown-field')
-    .map(({line, column, path, text}) => ({
+function unknown({warnings}: Findings, {workload}: PodView): Report[] {
+  const found = warnings.filter(({kind}) => kind === 'unknown-field');
+  const ends = found.length === 0 ? new Map<string, number>() : keyEnds(workload.object.tree);
+  return found.map(({line, column, path, text}) => {
+    const endColumn = ends.get(`${line}:${column}`);
+    return {
       rule: 'field-unknown',
-      mark: {line, column, endColumn: column + path.slice(path.lastIndexOf('.') + 1).length},
+      mark: {line, column, ...(endColumn === undefined ? {} : {endColumn})},
       path,
       message: text,
       mend: 'correct or remove it: kubectl refuses it (--validate=strict), and other clients drop it in silence',
-    }));
+    };
+  });
+}
+
+/** Where the key ends that begins at `line:column`. A name alone does not tell: it may be quoted or escaped. */
+function keyEnds(tree: Tree, ends = new Map<string, number>()): ReadonlyMap<string, number> {
+  if (tree.kind === 'list') for (const item of tree.items) keyEnds(item, ends);
+  if (tree.kind === 'map') {
+    for (const {at, end, tree: value} of tree.fields.values()) {
+      if (end?.line === at.line && end.column > at.column) ends.set(`${at.line}:${at.column}`, end.column);
+      keyEnds(value, ends);
+    }
+  }
+  return ends;
 }
 
 function refused(spec: PodSpec, {problems: known}: Findings, {pod, cluster}: RuleContext): Report[] {

@@ -3,6 +3,7 @@ import {parseTrees, type Tree} from '../manifest-tree.ts';
 import {checkFields, checkWindows} from './check-fields.ts';
 import {checkHostUsers} from './check-hostusers.ts';
 import {checkIds} from './check-ids.ts';
+import {checkKubeletConfig} from './check-kubelet-config.ts';
 import {checkPodSecurity} from './check-pod-security.ts';
 import {checkSecurity} from './check-security.ts';
 import {checkVolumes} from './check-volumes.ts';
@@ -81,6 +82,9 @@ function findIn(text: string, options: LintManifestOptions, cluster: Cluster): L
         file,
       ),
     ),
+    ...found.others
+      .filter(({kind}) => kind === 'KubeletConfiguration')
+      .flatMap(({object}) => checkKubeletConfig(object).map((report) => findingOf(report, file))),
     ...found.workloads.flatMap((workload) => {
       const context: RuleContext = {pod: viewPod(workload), cluster, isClusterKnown, storage};
       return saidOnce([

@@ -174,6 +174,25 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/ids.ts')).idsCommand,
   },
   {
+    name: 'lint',
+    usage: '[file..]',
+    summary: 'check manifests and subordinate-id files; can a workload take hostUsers: false?',
+    group: 'ids',
+    examples: [
+      ['subroot lint k8s/', 'every manifest below a folder'],
+      ['helm template web | subroot lint -', 'what a chart makes'],
+      [
+        'subroot lint web.yaml --review --kubernetes 1.33 --runtime containerd:1.7',
+        'what hostUsers: false would come to there',
+      ],
+      ['subroot lint web.yaml --pod-security restricted:1.34', 'which checks of Pod Security fail'],
+      ['subroot lint /etc/subuid /etc/subgid', 'ranges of subordinate ids'],
+      ['subroot lint k8s/ --report sarif > lint.sarif', 'for code scanning; --report github for annotations'],
+      ['subroot lint --explain hostpath-not-isolated', 'what a rule means'],
+    ],
+    load: async () => (await import('./commands/lint.ts')).lintCommand,
+  },
+  {
     name: 'doctor',
     usage: '',
     summary: 'what this machine can do, mode by mode, and how to mend the rest',

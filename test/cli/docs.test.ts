@@ -4,6 +4,7 @@ import {commands} from '../../src/cli/commands.ts';
 import {startExitCodes} from '../../src/cli/end-as-program.ts';
 import {exitCodes} from '../../src/cli/exit-codes.ts';
 import {globalOptions} from '../../src/cli/globals.ts';
+import {lintSchema} from '../../src/cli/lint-schema.ts';
 import {
   endedSchema,
   gcSchema,
@@ -38,6 +39,7 @@ const sections = [
   ['Errors', errorSchema],
   ['`subroot map', [mapSchema, mapCheckSchema]],
   ['`subroot ids', idsSchema],
+  ['`subroot lint', lintSchema],
   ['`subroot doctor', doctorSchema],
   ['`subroot version', versionSchema],
   ['`subroot run', runSchema],

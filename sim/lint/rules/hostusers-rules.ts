@@ -82,6 +82,19 @@ export const hostUsersRules = {
     bad: {...fine, kubernetes: '1.33', runtime: 'containerd:1.7'},
     good: {...fine, kubernetes: '1.33', runtime: 'containerd:2.0'},
   },
+  'kubelet-ids-per-pod': {
+    title: 'idsPerPod with which a kubelet does not start',
+    severity: 'error',
+    about: 'hostUsers',
+    versions: '1.33 and newer',
+    text: '`userNamespaces.idsPerPod` of a KubeletConfiguration is a multiple of 65536, from 65536 up. Values that are no power of two do not divide the default pool, and the kubelet does not start without a range of its own in /etc/subuid. Drain the node before it is changed.',
+    bad: {
+      text: 'apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nuserNamespaces:\n  idsPerPod: 100000\n',
+    },
+    good: {
+      text: 'apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nuserNamespaces:\n  idsPerPod: 131072\n',
+    },
+  },
   'procmount-needs-userns': {
     title: 'procMount: Unmasked without a user namespace',
     severity: 'error',

@@ -6,6 +6,7 @@ import {findProgram} from '../../host/machine-files.ts';
 import {probe} from '../../host/machine-probe.ts';
 import {defineCommand} from '../command.ts';
 import {exitCodes} from '../exit-codes.ts';
+import {packageVersion} from '../package-version.ts';
 import {columns} from '../render.ts';
 import {versionSchema} from '../schemas.ts';
 
@@ -32,10 +33,9 @@ export const versionCommand = defineCommand({
 });
 
 function readVersion() {
-  const manifest = JSON.parse(readFileSync(new URL('../../package.json', manifestBase()), 'utf8')) as {version: string};
   const perl = findProgram('perl');
   return {
-    version: manifest.version,
+    version: packageVersion(),
     node: process.version,
     kernel: release(),
     platform: process.platform,
@@ -46,10 +46,4 @@ function readVersion() {
     },
     runtimeApi: 'v1',
   } as const;
-}
-
-/** This file is one folder deeper in the source than in the bundle. */
-function manifestBase(): URL {
-  const here = new URL('.', import.meta.url);
-  return here.pathname.endsWith('/commands/') ? new URL('..', here) : here;
 }
