@@ -1,7 +1,7 @@
+import {sysctlNamespaceOf} from '../native-free/sysctl-name.ts';
 import type {FieldError} from './field-error.ts';
 import {duplicate, invalid, required, unsupported} from './field-error.ts';
 import type {ConfinementProfile, ContainerSecurityContext, PodSecurityContext, PodSpec} from './pod.ts';
-import {sysctlNamespaceOf} from './sysctls.ts';
 
 type Context = Pick<PodSecurityContext, 'seccompProfile' | 'appArmorProfile'>;
 const profileTypes = ['Localhost', 'RuntimeDefault', 'Unconfined'];

@@ -1,21 +1,6 @@
+import {dottedSysctl, sysctlNamespaceOf} from '../native-free/sysctl-name.ts';
 import type {KubernetesVersion} from './kubernetes-versions.ts';
 import {minorOf} from './kubernetes-versions.ts';
-
-/** The namespace that has a sysctl of its own, by the kubelet's table. Source: k8s.io/component-helpers/node/util/sysctl GetNamespace, 1.36. */
-export function sysctlNamespaceOf(name: string): 'ipc' | 'net' | undefined {
-  const dotted = dottedSysctl(name);
-  if (dotted === 'kernel.sem' || /^(kernel\.(shm|msg)|fs\.mqueue\.)/.test(dotted)) return 'ipc';
-  return dotted.startsWith('net.') ? 'net' : undefined;
-}
-
-/**
- * A name with dots, of one with slashes: what separates first decides, and the other then belongs to a name (`net/ipv4/conf/eth0.1/rp_filter`).
- * Source: sysctl(8); k8s.io/component-helpers/node/util/sysctl NormalizeName.
- */
-export function dottedSysctl(name: string): string {
-  const first = /[./]/.exec(name)?.[0];
-  return first === '/' ? name.replace(/[./]/g, (separator) => (separator === '/' ? '.' : '/')) : name;
-}
 
 /** Sysctls that every pod may set, and since which minor version. Source: kubernetes pkg/kubelet/sysctl/safe_sysctls.go, 1.25 to 1.37. */
 const safeSince: Readonly<Record<string, number>> = {

@@ -316,7 +316,7 @@ sub may_return {
   return $returns = defined sys('setns', fileno $own_pidns, $NS{pid}) ? 1 : 0;
 }
 
-# Options: sharedpid=1  log=FILE  exitfile=FILE  pidfile=FILE  socket=DIR  stdin=1  stdinonce=1  tty=1  fifo=DIR  owner=UID:GID  in=PID:START  detached=1  hold=1
+# Options: sharedpid=1  nodepid=1  log=FILE  exitfile=FILE  pidfile=FILE  socket=DIR  stdin=1  stdinonce=1  tty=1  fifo=DIR  owner=UID:GID  in=PID:START  detached=1  hold=1
 sub launch {
   my ($id, $option, $steps) = @_;
   my $t = {id => $id, option => $option, streams => {}, partial => {}, clients => {}};
@@ -351,7 +351,8 @@ sub launch {
   }
   # Only a child is born into another pid namespace. Root of the machine goes there and back for the moment of the fork; root of an
   # outer namespace cannot come back, so its child goes and forks once more.
-  my $borrow = $t->{pidfd} && may_return();
+  my $enters = $t->{pidfd} && !$option->{nodepid};
+  my $borrow = $enters && may_return();
   must('setns', $t->{pidfd}, $NS{pid}) if $borrow;
   my $pid = fork;
   my $fork_error = $! + 0;
@@ -379,7 +380,7 @@ sub launch {
       for my $n (0 .. 2) { sys('dup3', fileno $null, $n, 0) unless $taken{$n} }
     }
     sys('dup3', fileno $_->[1], $_->[0], 0) for @ends;
-    unshift @$steps, 'enterpid', 'fork' if $t->{pidfd} && !$borrow;
+    unshift @$steps, 'enterpid', 'fork' if $enters && !$borrow;
     # A handle that stays open here would keep another program's stream or the requests alive until the exec.
     run_steps($t, $steps, $status_w);
   }
@@ -741,15 +742,17 @@ sub join_outer {
   eval { hop($pid, $start, $groups eq '-' ? '-' : ''); 1 } or do { my $e = ref $@ ? $@ : {errno => 0, text => "$@"}; event('agent', 'fail', 'setns', $e->{errno}, encode($e->{text})); exit 1 };
   exec $^X, $0, 'serve', $arch or exit 1;
 }
-# From the owner's namespace into the outer one that the pod's namespace is a child of.
+# From the owner's namespace into the outer one: the parent of the pod's namespace, or its own, when the pod shares the outer one.
 sub hop {
   my ($pid, $start, $groups) = @_;
   my $pidfd = pidfd_of($pid, $start);
   open my $ns, '<', "/proc/$pid/ns/user" or check(0);
   my $parent = must('ioctl', fileno $ns, 0xb702);    # NS_GET_PARENT
-  must('setns', $parent, $NS{user});
+  open my $own, '<', '/proc/self/ns/user' or check(0);
+  open my $above, '<&=', $parent or check(0);
+  must('setns', (stat $above)[1] == (stat $own)[1] ? fileno $ns : $parent, $NS{user});
   creds(0, 0, $groups);
-  fd_close($_) for $pidfd, $parent;
+  fd_close($pidfd);
 }
 
 # ── once ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────

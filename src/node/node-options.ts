@@ -54,6 +54,12 @@ export interface PodInput extends ContainerInput {
   readonly hostUsers?: boolean;
   readonly hostname?: string;
   readonly shareProcessNamespace?: boolean;
+  /** Namespaces of the node, with `hostUsers: true` only. */
+  readonly hostNetwork?: boolean;
+  readonly hostPID?: boolean;
+  readonly hostIPC?: boolean;
+  /** `spec.securityContext`; a `securityContext` beside it is the container's. */
+  readonly podSecurityContext?: Readonly<Record<string, unknown>>;
   readonly labels?: Readonly<Record<string, string>>;
   readonly volumes?: readonly Readonly<Record<string, unknown>>[];
   readonly containers?: readonly ContainerInput[];

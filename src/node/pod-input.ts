@@ -28,8 +28,8 @@ function containerManifest(input: ContainerInput, fallbackName: string): Record<
 
 /** A pod manifest of an input; it goes through the same parser and rules as a file. */
 export function podOf(input: PodInput): Pod {
-  const {name, namespace, hostUsers, hostname, shareProcessNamespace, labels, volumes, containers, ...container} =
-    input;
+  const {name, namespace, hostUsers, hostname, shareProcessNamespace, labels, volumes, containers, ...others} = input;
+  const {hostNetwork, hostPID, hostIPC, podSecurityContext, ...container} = others;
   const manifest = {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -43,6 +43,10 @@ export function podOf(input: PodInput): Pod {
       ...(hostname ? {hostname} : {}),
       ...(shareProcessNamespace === undefined ? {} : {shareProcessNamespace}),
       ...(volumes ? {volumes} : {}),
+      ...(hostNetwork === undefined ? {} : {hostNetwork}),
+      ...(hostPID === undefined ? {} : {hostPID}),
+      ...(hostIPC === undefined ? {} : {hostIPC}),
+      ...(podSecurityContext ? {securityContext: podSecurityContext} : {}),
       containers: (containers ?? [container]).map((each, index) =>
         containerManifest(each, index === 0 ? 'main' : `c${index}`),
       ),

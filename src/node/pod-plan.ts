@@ -143,10 +143,7 @@ export async function planPod(input: PodInput | Pod, options: NodeOptions = {}):
         argv,
         steps: [
           ...planner.userns({mappings: mappingsOf(config), groups: setup.groups}),
-          ...planner.sandbox({
-            hostname: config.hostname || pod.metadata.name,
-            bound: options.lifetime !== 'detached',
-          }),
+          ...planner.sandbox(config, {bound: options.lifetime !== 'detached'}),
         ],
       },
       ...(await Promise.all(

@@ -1,6 +1,6 @@
 import {type CapabilitySet, formatCapabilityMask} from '../../native-free/capability.ts';
 import type {Step} from '../host/step.ts';
-import {rootMountPoint} from './sandbox-plan.ts';
+import {type NodeShares, rootMountPoint, type SeccompFilter} from './sandbox-plan.ts';
 import {holdUserland, placeUserland, type UserlandEntry} from './userland.ts';
 
 /** What fills the root: this machine's userland read-only under a private tmpfs, or a folder under a private overlay. */
@@ -14,12 +14,6 @@ export interface PlannedMount {
   readonly readonly: boolean;
   readonly isDirectory: boolean;
   readonly idmapped: boolean;
-}
-
-/** A filter of system calls as the agent loads it: flags of seccomp(2), and the program in hexadecimal. */
-export interface SeccompFilter {
-  readonly flags: number;
-  readonly program: string;
 }
 
 /** The identity and limits of a program in a container: its own init or one that is exec'ed into it. */
@@ -44,8 +38,14 @@ export interface ContainerPlanInput {
   /** False for a pod in the node's own user namespace. */
   readonly hasUserns: boolean;
   readonly groups: '' | '-';
-  /** False when the pod's containers share the holder's pid namespace. */
+  /** False when the pod's containers share the holder's pid namespace, or the node's. */
   readonly ownPid: boolean;
+  readonly shares: NodeShares;
+  /**
+   * We are root of the machine's own namespaces. Root of an outer one may neither join the machine's, which its pod lives in already, nor make a
+   * new view of them: it binds the machine's. Source: kernel/nsproxy.c; fs/proc/root.c, fs/sysfs/mount.c.
+   */
+  readonly ownsNode: boolean;
   /** A cgroup v2 hierarchy can be mounted. */
   readonly cgroup2: boolean;
   /** Group 5 (tty) is mapped, so that devpts can give terminals to it. */
@@ -182,6 +182,16 @@ function stage(mounts: readonly (PlannedMount & {readonly index: number})[]): St
   ];
 }
 
+/** Joins the pod's namespaces: those that are not the node's, where the node's cannot be joined. */
+function joinSteps(
+  {hasUserns, shares, ownsNode}: Pick<ContainerPlanInput, 'hasUserns' | 'shares' | 'ownsNode'>,
+  types: readonly string[],
+): Step[] {
+  const isNodes: Readonly<Record<string, boolean>> = {net: shares.network, uts: shares.network, ipc: shares.ipc};
+  const joined = types.filter((type) => ownsNode || !isNodes[type]);
+  return joined.length === 0 ? [] : [['join', [...(hasUserns ? ['user'] : []), ...joined].join(',')]];
+}
+
 /** The plan of a container's init: namespaces of its own, the pod's others, the OCI default mounts, and the program. */
 export function planContainer(input: ContainerPlanInput): Step[] {
   const needsIdmap =
@@ -189,6 +199,12 @@ export function planContainer(input: ContainerPlanInput): Step[] {
   const locked = input.hasUserns
     ? input.mounts.flatMap((mount, index) => (mount.readonly ? [{...mount, index}] : []))
     : [];
+  const bound = {
+    sys: !input.ownsNode && input.shares.network,
+    proc: !input.ownsNode && input.shares.pid,
+    // The queues of the machine are there by their calls; a view of them cannot be made.
+    mqueue: !input.ownsNode && input.shares.ipc,
+  };
   const pivotTarget = input.root.kind === 'host' ? rootMountPoint : `${rootMountPoint}/root`;
   return [
     ...(needsIdmap ? ([['openuserns', 'pod', String(input.holderPid)]] satisfies Step[]) : []),
@@ -203,8 +219,10 @@ export function planContainer(input: ContainerPlanInput): Step[] {
       ],
     ),
     ['podtree', 'shm', '/dev/shm'],
+    ...(bound.sys ? ([['tree', 'sys', '/sys', 'rec,ro,nosuid,nodev,noexec']] satisfies Step[]) : []),
+    ...(bound.proc ? ([['tree', 'proc', '/proc', 'rec,nosuid,nodev,noexec']] satisfies Step[]) : []),
     ...stage(locked),
-    ['join', input.hasUserns ? 'user,net,ipc,uts' : 'net,ipc,uts'],
+    ...joinSteps(input, ['net', 'ipc', 'uts']),
     // Without a user namespace too: it clears the groups of whoever started us.
     ['creds', '0', '0', input.groups],
     ['unshare', input.ownPid ? 'mnt,pid,cgroup' : 'mnt,cgroup'],
@@ -215,12 +233,12 @@ export function planContainer(input: ContainerPlanInput): Step[] {
     ...(input.terminal ? [] : ([['setsid']] satisfies Step[])),
     ['mount', '', '/', '', 'rec,private', ''],
     ...locked.map(({index}): Step => ['tree', `mount:${index}`, `${rootMountPoint}/${index}`, 'rec']),
-    ['fs', 'proc', 'proc', 'nosuid,nodev,noexec'],
-    ['fs', 'sys', 'sysfs', 'ro,nosuid,nodev,noexec'],
+    ...(bound.proc ? [] : ([['fs', 'proc', 'proc', 'nosuid,nodev,noexec']] satisfies Step[])),
+    ...(bound.sys ? [] : ([['fs', 'sys', 'sysfs', 'ro,nosuid,nodev,noexec']] satisfies Step[])),
     ...(input.cgroup2 ? ([['fs', 'cgroup', 'cgroup2', 'ro,nosuid,nodev,noexec']] satisfies Step[]) : []),
     ['fs', 'dev', 'tmpfs', 'nosuid,noexec', 'mode=0755', 'size=65536k'],
     ['fs', 'pts', 'devpts', 'nosuid,noexec', 'ptmxmode=0666', 'mode=0620', ...(input.ttyGroup ? ['gid=5'] : [])],
-    ['fs', 'mqueue', 'mqueue', 'nosuid,nodev,noexec'],
+    ...(bound.mqueue ? [] : ([['fs', 'mqueue', 'mqueue', 'nosuid,nodev,noexec']] satisfies Step[])),
     ...placeRoot(input.root),
     ['pivot', pivotTarget],
     ...(input.root.kind === 'host' ? fillHostRoot(input.root) : []),
@@ -240,7 +258,7 @@ export function planContainer(input: ContainerPlanInput): Step[] {
     ['mkdir', '/dev/shm', '1777'],
     ['attach', 'shm', '/dev/shm'],
     ['mkdir', '/dev/mqueue', '1777'],
-    ['attach', 'mqueue', '/dev/mqueue'],
+    ...(bound.mqueue ? [] : ([['attach', 'mqueue', '/dev/mqueue']] satisfies Step[])),
     ['symlink', '/proc/self/fd', '/dev/fd'],
     ['symlink', '/proc/self/fd/0', '/dev/stdin'],
     ['symlink', '/proc/self/fd/1', '/dev/stdout'],
@@ -276,6 +294,8 @@ function parent(path: string): string {
 
 export interface ExecPlanInput {
   readonly hasUserns: boolean;
+  readonly shares: NodeShares;
+  readonly ownsNode: boolean;
   readonly groups: '' | '-';
   readonly terminal: boolean;
   readonly ttyGroup: boolean;
@@ -287,10 +307,9 @@ export interface ExecPlanInput {
 
 /** The plan of a program that joins a running container: every namespace of its init, then exactly its limits. */
 export function planExec(input: ExecPlanInput): Step[] {
-  const namespaces = ['mnt', 'net', 'ipc', 'uts', 'cgroup'];
   return [
     ['whoami'],
-    ['join', (input.hasUserns ? ['user', ...namespaces] : namespaces).join(',')],
+    ...joinSteps(input, ['mnt', 'net', 'ipc', 'uts', 'cgroup']),
     ['creds', '0', '0', input.groups],
     ['pdeathsig', 'KILL'],
     ...(input.terminal

@@ -42,9 +42,10 @@ export function hostsFile(hostname: string): string {
   return `127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n127.0.1.1\t${hostname}\n`;
 }
 
-/** /etc/resolv.conf from a CRI DNSConfig; a comment when nothing is asked for, since the pod has its loopback only. */
-export function resolvFile(dns: DNSConfig | undefined): string {
+/** /etc/resolv.conf from a CRI DNSConfig; when nothing is asked for, the node's on its network, else a comment, since the pod has its loopback only. */
+export function resolvFile(dns: DNSConfig | undefined, nodes?: string): string {
   if (!dns || (dns.servers.length === 0 && dns.searches.length === 0 && dns.options.length === 0)) {
+    if (nodes !== undefined) return nodes;
     return '# this pod has its own network namespace with a loopback interface only\n';
   }
   const lines = [];

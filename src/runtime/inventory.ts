@@ -13,6 +13,7 @@ import {bootId, isProcessAlive} from '../host/proc.ts';
 import type {Step} from '../host/step.ts';
 import {type ProgramIdentity, planExec} from './container-plan.ts';
 import {mappingsOf} from './mappings.ts';
+import {pidOptionsOf, sharesOf} from './node-namespaces.ts';
 import {ownerOf, programOf, requireIds} from './program.ts';
 import type {ContainerRecord, SandboxRecord, StateStore} from './state-store.ts';
 
@@ -277,9 +278,11 @@ export class Inventory {
     const mappings = mappingsOf(sandbox.config);
     const steps = planExec({
       hasUserns: mappings !== undefined,
+      shares: sharesOf(sandbox.config),
+      ownsNode: sandbox.mode === 'host',
       groups: sandbox.mode === 'single' ? '-' : '',
       terminal: options.terminal ?? false,
-      ttyGroup: mappings === undefined || mappings.gids.length > 5,
+      ttyGroup: mappings ? mappings.gids.length > 5 : sandbox.mode === 'host',
       ownSession: options.ownSession ?? true,
       program,
       argv,
@@ -288,6 +291,7 @@ export class Inventory {
       in: `${init.pid}:${init.startTime}`,
       owner: ownerOf(sandbox, program),
       ...(options.terminal ? {tty: '1'} : {}),
+      ...pidOptionsOf(sandbox),
     };
     return {options: agentOptions, steps};
   }

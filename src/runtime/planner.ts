@@ -1,13 +1,14 @@
 import {readFileSync, statSync} from 'node:fs';
 import {isAbsolute, join} from 'node:path';
-import type {ContainerConfig, Mount} from '../../native-free/cri.ts';
+import type {ContainerConfig, Mount, PodSandboxConfig} from '../../native-free/cri.ts';
 import {subrootError} from '../../native-free/errors.ts';
 import type {Step} from '../host/step.ts';
 import {type PlannedMount, planContainer, type RootSource} from './container-plan.ts';
 import {builtinEtc, hostsFile, resolvFile} from './etc-files.ts';
 import {mappingsOf, type PodMappings} from './mappings.ts';
-import {hostnameOf, type ProgramSource, programOf} from './program.ts';
-import {planSandbox, planUserns} from './sandbox-plan.ts';
+import {hostnameOf, sharesOf, sysctlsOf} from './node-namespaces.ts';
+import {type ProgramSource, programOf} from './program.ts';
+import {planSandbox, planUserns, type SeccompFilter} from './sandbox-plan.ts';
 import type {SandboxRecord} from './state-store.ts';
 import {readAlternatives, readUserland, type UserlandEntry} from './userland.ts';
 
@@ -47,9 +48,18 @@ export class Planner {
     return planUserns({userland: this.#userland, ...input});
   }
 
-  /** The rest of a sandbox's plan. */
-  sandbox(input: {readonly hostname: string; readonly bound: boolean}): Step[] {
-    return planSandbox({userland: this.#userland, ...input});
+  /** The rest of a sandbox's plan; without a configuration that of one which gets its pod later. */
+  sandbox(
+    config: PodSandboxConfig | undefined,
+    input: {readonly bound: boolean; readonly seccomp?: SeccompFilter},
+  ): Step[] {
+    return planSandbox({
+      userland: this.#userland,
+      hostname: config ? hostnameOf(config) : 'localhost',
+      shares: config ? sharesOf(config) : {network: false, pid: false, ipc: false},
+      sysctls: config ? sysctlsOf(config) : [],
+      ...input,
+    });
   }
 
   /** The plan of a container's init. Volumes are looked at unless `mountOf` says what they are. */
@@ -63,7 +73,8 @@ export class Planner {
     const context = config.linux?.securityContext;
     const mappings = mappingsOf(sandbox.config);
     const pid = sandbox.config.linux?.securityContext?.namespaceOptions?.pid ?? 'CONTAINER';
-    const hostname = hostnameOf(sandbox);
+    const hostname = hostnameOf(sandbox.config);
+    const shares = sharesOf(sandbox.config);
     const root: RootSource =
       config.image.image === 'host'
         ? {kind: 'host', userland: this.#userland, alternatives: this.alternatives?.folder}
@@ -71,8 +82,11 @@ export class Planner {
     const etc: Record<string, string> = {
       ...(root.kind === 'host' ? builtinEtc : {}),
       '/etc/hostname': `${hostname}\n`,
-      '/etc/hosts': hostsFile(hostname),
-      '/etc/resolv.conf': resolvFile(sandbox.config.dnsConfig),
+      '/etc/hosts': (shares.network && readNodeFile('/etc/hosts')) || hostsFile(hostname),
+      '/etc/resolv.conf': resolvFile(
+        sandbox.config.dnsConfig,
+        shares.network ? readNodeFile('/etc/resolv.conf') : undefined,
+      ),
     };
     const mounts = (config.mounts ?? []).map(mountOf);
     for (const {containerPath} of mounts) delete etc[containerPath];
@@ -81,9 +95,11 @@ export class Planner {
       holderPid,
       hasUserns: mappings !== undefined,
       groups: sandbox.mode === 'single' ? '-' : '',
-      ownPid: pid !== 'POD',
+      ownPid: pid === 'CONTAINER',
+      shares,
+      ownsNode: sandbox.mode === 'host',
       cgroup2: this.#cgroup2,
-      ttyGroup: mappings === undefined || mappings.gids.length > 5,
+      ttyGroup: mappings ? mappings.gids.length > 5 : sandbox.mode === 'host',
       etc,
       mounts,
       maskedPaths: context?.privileged ? [] : (context?.maskedPaths ?? defaultMaskedPaths),
@@ -93,6 +109,15 @@ export class Planner {
       program: programOf(container, sandbox),
       argv: argvOf(config),
     });
+  }
+}
+
+/** A file that a pod on the node's network has as the node has it; undefined where the node has none. */
+function readNodeFile(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
   }
 }
 

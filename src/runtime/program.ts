@@ -13,6 +13,7 @@ import {nearest} from '../../native-free/nearest.ts';
 import type {ProgramIdentity} from './container-plan.ts';
 import {userOf} from './container-user.ts';
 import {mappingsOf} from './mappings.ts';
+import {hostnameOf} from './node-namespaces.ts';
 import type {ContainerRecord, SandboxRecord} from './state-store.ts';
 
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -67,7 +68,7 @@ export function programOf(
   requireIds(sandbox, {run_as_user: [uid]}, {run_as_group: [gid], supplemental_groups: groups});
   const env = new Map<string, string>([
     ['PATH', defaultPath],
-    ['HOSTNAME', hostnameOf(sandbox)],
+    ['HOSTNAME', hostnameOf(sandbox.config)],
     ['HOME', home],
   ]);
   if (config.tty) env.set('TERM', 'xterm');
@@ -102,10 +103,6 @@ export function requireIds(sandbox: SandboxRecord, uids: Ids, gids: Ids): void {
       throw subrootError('SUBROOT_CONFIG_INVALID', {field, why});
     }
   }
-}
-
-export function hostnameOf({config}: SandboxRecord): string {
-  return config.hostname || config.metadata.name;
 }
 
 /** Owner of a program's streams, as the agent's ids: `UID:GID`. */

@@ -2,6 +2,7 @@ import {randomBytes} from 'node:crypto';
 import {existsSync, rmSync} from 'node:fs';
 import {dirname, join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
+import {noCapabilities} from '../../native-free/capability.ts';
 import type {
   CallOptions,
   ContainerConfig,
@@ -27,8 +28,10 @@ import {userOf} from './container-user.ts';
 import {FifoPool} from './fifo-pool.ts';
 import {Inventory} from './inventory.ts';
 import {mappingsOf, mappingText, type PodMappings, requireMappings} from './mappings.ts';
+import {hostnameOf, isPlain, pidOptionsOf, requireNamespaces, sharesOf, sysctlsOf} from './node-namespaces.ts';
 import {argvOf, Planner, planMount, requireImage} from './planner.ts';
 import {capabilitiesOf, ownerOf, programOf} from './program.ts';
+import type {SeccompFilter} from './sandbox-plan.ts';
 import {filterOf, refuseSecurityModules} from './security-profile.ts';
 import {type ContainerRecord, type SandboxRecord, StateStore} from './state-store.ts';
 import {explained} from './step-failure-later.ts';
@@ -107,7 +110,7 @@ export class Runtime implements StreamingRuntimeService {
 
   /** Makes a whole sandbox ahead of its pod; runPodSandbox with the same mapping then only names it. */
   async prepareSandbox(uids: IDMapping, gids: IDMapping): Promise<void> {
-    const steps = [...this.#usernsSteps({uids, gids}), ...this.#sandboxSteps('localhost')];
+    const steps = [...this.#usernsSteps({uids, gids}), ...this.#sandboxSteps()];
     const holder = await this.#launch(this.#holderOptions(), steps, 'prepare a sandbox', 'exec');
     this.#warm.set(this.#mapKey({uids, gids}), {holder});
   }
@@ -122,8 +125,8 @@ export class Runtime implements StreamingRuntimeService {
     return this.planner.userns({mappings, groups: this.setup.groups});
   }
 
-  #sandboxSteps(hostname: string): Step[] {
-    return this.planner.sandbox({hostname, bound: this.lifetime === 'bound'});
+  #sandboxSteps(config?: PodSandboxConfig, seccomp?: SeccompFilter): Step[] {
+    return this.planner.sandbox(config, {bound: this.lifetime === 'bound', ...(seccomp ? {seccomp} : {})});
   }
 
   #holderOptions(sandboxId?: string): Record<string, string> {
@@ -160,24 +163,12 @@ export class Runtime implements StreamingRuntimeService {
     for (const field of ['name', 'namespace', 'uid'] as const)
       if (!metadata?.[field])
         throw subrootError('SUBROOT_CONFIG_INVALID', {field: `metadata.${field}`, why: 'it is empty'});
-    const namespaces = config.linux?.securityContext?.namespaceOptions;
-    const mappings = requireMappings(namespaces);
-    for (const [field, mode] of Object.entries({
-      network: namespaces?.network,
-      ipc: namespaces?.ipc,
-      pid: namespaces?.pid,
-    })) {
-      if (mode === 'NODE')
-        throw subrootError('SUBROOT_CONFIG_INVALID', {
-          field: `namespace_options.${field}`,
-          why: 'namespaces of the node cannot be shared yet',
-        });
-    }
-    const [sysctl] = Object.keys(config.linux?.sysctls ?? {});
-    if (sysctl !== undefined) {
-      const why = 'sysctls are not set by subroot yet, and leaving one out would change what the pod means';
-      throw subrootError('SUBROOT_CONFIG_INVALID', {field: `linux.sysctls.${sysctl}`, why});
-    }
+    const context = config.linux?.securityContext;
+    const mappings = requireMappings(context?.namespaceOptions);
+    requireNamespaces(context?.namespaceOptions, mappings !== undefined);
+    sysctlsOf(config);
+    refuseSecurityModules(context);
+    const seccomp = await filterOf(context, noCapabilities);
     throwIfAborted(options.signal, `starting sandbox ${metadata.name}`);
 
     const id = randomBytes(32).toString('hex');
@@ -185,7 +176,6 @@ export class Runtime implements StreamingRuntimeService {
     this.trace(this.store.sandboxFolder(id));
     let holder: Launched | undefined;
     try {
-      const hostname = config.hostname || metadata.name;
       const record: SandboxRecord = {
         id,
         config,
@@ -199,7 +189,7 @@ export class Runtime implements StreamingRuntimeService {
       this.store.writeSandbox(record);
       this.#reserve('sandbox', key, id);
       this.trace(this.store.namePath('sandbox', key));
-      holder = await this.#startHolder(id, mappings, hostname, metadata.name);
+      holder = await this.#startHolder(id, config, mappings, seccomp);
       this.store.writeSandbox({...record, holder: {pid: holder.pid, startTime: holder.startTime}});
       throwIfAborted(options.signal, `starting sandbox ${metadata.name}`);
       if (this.lifetime === 'bound') this.#holders.set(id, holder);
@@ -213,17 +203,22 @@ export class Runtime implements StreamingRuntimeService {
     }
   }
 
-  async #startHolder(id: string, mappings: PodMappings | undefined, hostname: string, name: string): Promise<Launched> {
+  async #startHolder(
+    id: string,
+    config: PodSandboxConfig,
+    mappings: PodMappings | undefined,
+    seccomp: SeccompFilter | undefined,
+  ): Promise<Launched> {
+    const {name} = config.metadata;
     const text = mappings && this.#mapKey(mappings);
-    const warm = text === undefined ? undefined : this.#warm.get(text);
+    const warm = text === undefined ? undefined : await this.#takeWarm(text, config);
     if (text !== undefined && warm) {
-      this.#warm.delete(text);
-      await this.agent.request('hostname', [String(warm.holder.pid), warm.holder.startTime, hostname]);
+      await this.agent.request('hostname', [String(warm.holder.pid), warm.holder.startTime, hostnameOf(config)]);
       return warm.holder;
     }
     const key = text === undefined ? undefined : this.#prepared.get(text);
     if (text !== undefined) this.#prepared.delete(text);
-    const steps = this.#sandboxSteps(hostname);
+    const steps = this.#sandboxSteps(config, seccomp);
     return key === undefined
       ? await this.#launch(
           this.#holderOptions(id),
@@ -232,6 +227,16 @@ export class Runtime implements StreamingRuntimeService {
           'pid',
         )
       : await this.#launch({...this.#holderOptions(id), key}, steps, `start sandbox ${name}`, 'pid');
+  }
+
+  /** A sandbox that was made ahead for these ids; one that the pod cannot have ends, since its block has one user namespace. */
+  async #takeWarm(mapping: string, config: PodSandboxConfig): Promise<{holder: Launched} | undefined> {
+    const warm = this.#warm.get(mapping);
+    if (!warm) return undefined;
+    this.#warm.delete(mapping);
+    if (isPlain(config)) return warm;
+    await this.#kill(warm.holder, 9, warm.holder.exited);
+    return undefined;
   }
 
   /** Paths that the agent removes if we are killed: a bound pod leaves no file behind either. */
@@ -263,8 +268,9 @@ export class Runtime implements StreamingRuntimeService {
     if (!record) return;
     throwIfAborted(options.signal, `stopping sandbox ${record.config.metadata.name}`);
     if (record.holder && record.bootId === bootId() && record.stopped !== true) {
+      if (sharesOf(record.config).pid) await this.#killContainers(record.id);
       await this.#kill(record.holder, 9, this.#holders.get(record.id)?.exited);
-      // Every container's init is in a pid namespace below the holder's: the kernel has killed them with it.
+      // Every other container's init is in a pid namespace below the holder's: the kernel has killed them with it.
       const running = this.inventory
         .containersOf(record.id)
         .filter((container) => container.init && !this.store.hasExit(container.id));
@@ -276,6 +282,12 @@ export class Runtime implements StreamingRuntimeService {
     } catch {
       // On a full disk too a pod can be stopped and removed: its dead holder says the same.
     }
+  }
+
+  /** On the node's pid namespace no holder's death ends them; the supervisor of each ends what it leaves in its mount namespace. */
+  async #killContainers(sandboxId: string): Promise<void> {
+    for (const {id, init} of this.inventory.containersOf(sandboxId))
+      if (init && !this.store.hasExit(id)) await this.#kill(init, 9);
   }
 
   async removePodSandbox(request: {podSandboxId: string}, options: CallOptions = {}): Promise<void> {
@@ -456,7 +468,10 @@ export class Runtime implements StreamingRuntimeService {
       ...(record.config.stdinOnce ? {stdinonce: '1'} : {}),
       ...(record.config.tty ? {tty: '1'} : {}),
       ...(this.lifetime === 'detached' ? {detached: '1', pidfile: join(folder, 'started')} : {}),
-      ...(sandbox.config.linux?.securityContext?.namespaceOptions?.pid === 'POD' ? {sharedpid: '1'} : {}),
+      ...(['POD', 'NODE'].includes(sandbox.config.linux?.securityContext?.namespaceOptions?.pid ?? '')
+        ? {sharedpid: '1'}
+        : {}),
+      ...pidOptionsOf(sandbox),
     };
     if (!this.store.claimStart(record.id)) throw wrong('CREATED', 'being started');
     let running: Launched | undefined;

@@ -5,11 +5,29 @@ import {holdUserland, placeUserland, type UserlandEntry} from './userland.ts';
 /** Where a new root is put before pivot_root(2): any folder that exists everywhere; the machine's own is not touched. */
 export const rootMountPoint = '/dev';
 
+/** A filter of system calls as the agent loads it: flags of seccomp(2), and the program in hexadecimal. */
+export interface SeccompFilter {
+  readonly flags: number;
+  readonly program: string;
+}
+
+/** Namespaces of the node that a pod lives in instead of its own. The host name goes with the network. */
+export interface NodeShares {
+  readonly network: boolean;
+  readonly pid: boolean;
+  readonly ipc: boolean;
+}
+
 export interface SandboxPlanInput {
   readonly userland: readonly UserlandEntry[];
   readonly hostname: string;
   /** Dies with its agent. */
   readonly bound: boolean;
+  readonly shares: NodeShares;
+  /** Paths below /proc/sys, of the sandbox's own namespaces, and their values. */
+  readonly sysctls: readonly (readonly [path: string, value: string])[];
+  /** Of the holder. */
+  readonly seccomp?: SeccompFilter;
 }
 
 export interface UsernsPlanInput {
@@ -40,18 +58,30 @@ export function planUserns({userland, mappings, groups}: UsernsPlanInput): Step[
  * userland and /dev/shm, nothing else), has no capability, reaps what falls to it, and is pid 1 of the pod: killing it ends the pod.
  */
 export function planSandbox(input: SandboxPlanInput): Step[] {
+  const {shares, seccomp} = input;
+  const own = [
+    'mnt',
+    ...(shares.pid ? [] : ['pid']),
+    ...(shares.network ? [] : ['net']),
+    ...(shares.ipc ? [] : ['ipc']),
+    ...(shares.network ? [] : ['uts']),
+    'cgroup',
+  ];
   return [
-    ['unshare', 'mnt,pid,net,ipc,uts,cgroup'],
+    ['unshare', own.join(',')],
+    // The machine's /proc is still there, and /proc/sys shows the namespaces of who looks.
+    ...input.sysctls.map(([path, value]): Step => ['sysctl', path, value]),
     ['mount', '', '/', '', 'rec,private', ''],
     ['fs', 'root', 'tmpfs', 'nosuid,nodev', 'mode=0755', 'size=64k'],
-    ['fs', 'shm', 'tmpfs', 'nosuid,nodev,noexec', 'mode=1777', 'size=65536k'],
+    shares.ipc
+      ? ['tree', 'shm', '/dev/shm', 'nosuid,nodev,noexec']
+      : ['fs', 'shm', 'tmpfs', 'nosuid,nodev,noexec', 'mode=1777', 'size=65536k'],
     ['attach', 'root', rootMountPoint],
     ['pivot', rootMountPoint],
     ...placeUserland(input.userland),
     ['mkdirs', '/dev/shm', '0755'],
     ['attach', 'shm', '/dev/shm'],
-    ['hostname', input.hostname],
-    ['loopback'],
+    ...(shares.network ? [] : ([['hostname', input.hostname], ['loopback']] satisfies Step[])),
     ['bounding', '0'],
     ['capabilities', '0', '0', '0'],
     ['nonewprivs'],
@@ -63,6 +93,7 @@ export function planSandbox(input: SandboxPlanInput): Step[] {
     ['setsid'],
     ['ignorechildren'],
     ['env', 'PATH', '/usr/bin:/bin'],
+    ...(seccomp ? ([['seccomp', String(seccomp.flags), seccomp.program]] satisfies Step[]) : []),
     ['exec', 'sleep', 'infinity'],
   ];
 }

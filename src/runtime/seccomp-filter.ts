@@ -10,7 +10,7 @@ import {parseSeccompProfile, type SeccompProfile} from '../../native-free/seccom
 import {compileSeccomp, isRefused, type SeccompFacts} from '../../native-free/seccomp-program.ts';
 import {isSyscallArchitecture} from '../../native-free/syscalls.ts';
 import {readPlainFile} from '../host/image-files.ts';
-import type {SeccompFilter} from './container-plan.ts';
+import type {SeccompFilter} from './sandbox-plan.ts';
 
 /** Docker's own profile has 15 KiB. */
 const maxBytes = 1024 * 1024;

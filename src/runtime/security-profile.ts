@@ -7,7 +7,7 @@ import type {
 } from '../../native-free/cri.ts';
 import {subrootError} from '../../native-free/errors.ts';
 import {isSecurityModuleActive} from '../host/security-modules.ts';
-import type {SeccompFilter} from './container-plan.ts';
+import type {SeccompFilter} from './sandbox-plan.ts';
 
 type Context = LinuxSandboxSecurityContext & Omit<LinuxContainerSecurityContext, 'namespaceOptions'>;
 

@@ -22,8 +22,8 @@ import type {IdMap} from '../../native-free/id-map.ts';
 import type {ProcessIdentity} from '../host/agent.ts';
 import {errnoOf, guarded, makeFolder} from '../host/state-files.ts';
 import type {Mode} from '../userns/mode.ts';
-import type {SeccompFilter} from './container-plan.ts';
 import type {ContainerUser} from './container-user.ts';
+import type {SeccompFilter} from './sandbox-plan.ts';
 
 /** The version of the layout below; a folder of a newer one is refused, never guessed at. */
 export const STATE_VERSION = 1;

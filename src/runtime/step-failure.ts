@@ -21,6 +21,8 @@ const readSysctl = (path: string): string | undefined => readProc(`sys/${path}`)
 
 /** Cause and mend of a refused step: the step names the operation, the table of explanations what the errno means for it. */
 function causeOf(step: Step, errno: string): {why: string; mend: string} {
+  const own = causeInPod(step, errno);
+  if (own) return own;
   const operation = operationOf(step);
   const known = isErrno(errno) && operation !== undefined ? explainOperation(operation, errno) : [];
   const [best, ...others] = known;
@@ -33,6 +35,29 @@ function causeOf(step: Step, errno: string): {why: string; mend: string} {
   const isLimit = name === 'unshare' && best.id === 'userns-limit';
   const more = others.length === 0 ? '' : ` (what else it can be: \`subroot explain ${errno} ${operation.asked}\`)`;
   return {why: isLimit ? `${best.why}: ${limitsOf(step[1])}` : best.why, mend: `${best.mend}${more}`};
+}
+
+/** Of steps that fail by what the pod asks for, whatever else this machine forbids. */
+function causeInPod(step: Step, errno: string): {why: string; mend: string} | undefined {
+  const [name] = step;
+  if (name === 'sysctl') {
+    const setting = `${step[1]} = ${step[2].slice(0, 60)}`;
+    if (errno === 'ENOENT')
+      return {why: `this kernel has no ${step[1]} in a namespace of its own`, mend: 'leave that sysctl out'};
+    if (errno === 'EINVAL')
+      return {why: `the kernel does not take ${setting} (ids in it must be of the pod)`, mend: 'choose another value'};
+    return {why: `the kernel lets a namespace's root not change ${setting}`, mend: 'leave that sysctl out'};
+  }
+  if (name !== 'seccomp') return undefined;
+  return errno === 'EINVAL' || errno === 'ENOSYS'
+    ? {
+        why: 'this kernel takes no seccomp filter, or does not know one of the flags of the profile',
+        mend: 'use a kernel with CONFIG_SECCOMP_FILTER, or leave out seccompProfile (type Unconfined)',
+      }
+    : {
+        why: 'a filter is taken from who has CAP_SYS_ADMIN in the pod, or sets no_new_privs',
+        mend: 'set allowPrivilegeEscalation to false, or leave out seccompProfile (type Unconfined)',
+      };
 }
 
 function explainOperation({call, about, values}: StepOperation, errno: Errno): readonly Explanation[] {

@@ -1,5 +1,6 @@
 import test from 'ava';
 import {SubrootError} from '../../native-free/errors.ts';
+import {dottedSysctl, sysctlNamespaceOf, sysctlPathOf} from '../../native-free/sysctl-name.ts';
 import {
   containerConfigOf,
   type Pod,
@@ -8,7 +9,6 @@ import {
   sandboxConfigOf,
   validatePod,
 } from '../../sim/index.ts';
-import {dottedSysctl, sysctlNamespaceOf} from '../../sim/sysctls.ts';
 
 function podOf(spec: string, context = ''): Pod {
   const text = `{apiVersion: v1, kind: Pod, metadata: {name: x}, spec: {containers: [{name: c, image: host${
@@ -161,6 +161,10 @@ test('a name with slashes is the same sysctl as the one with dots', (t) => {
   t.is(sysctlNamespaceOf('kernel.shmmax'), 'ipc');
   t.is(sysctlNamespaceOf('fs.mqueue.queues_max'), 'ipc');
   t.is(sysctlNamespaceOf('vm.swappiness'), undefined);
+  t.is(sysctlPathOf('net.ipv4.conf.eth0/1.forwarding'), 'net/ipv4/conf/eth0.1/forwarding');
+  t.is(sysctlPathOf('net/ipv4/tcp_syncookies'), 'net/ipv4/tcp_syncookies');
+  for (const name of ['net', '', '..', 'net..a', 'net/../../etc/passwd', '/net/a', 'net.a/', 'net/a b', 'net.a\0'])
+    t.is(sysctlPathOf(name), undefined, name);
 });
 
 test('the runtime is sent the container’s profile, else the pod’s, else the default of the kubelet', (t) => {

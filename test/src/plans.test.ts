@@ -11,7 +11,7 @@ import {
   planExec,
   type RootSource,
 } from '../../src/runtime/container-plan.ts';
-import {planSandbox, planUserns} from '../../src/runtime/sandbox-plan.ts';
+import {type NodeShares, planSandbox, planUserns} from '../../src/runtime/sandbox-plan.ts';
 import type {UserlandEntry} from '../../src/runtime/userland.ts';
 
 const userland: readonly UserlandEntry[] = [
@@ -59,42 +59,60 @@ const root: fc.Arbitrary<RootSource> = fc.oneof(
   fc.record({kind: fc.constant('directory' as const), path: fc.constant('/images/one'), idmapped: fc.boolean()}),
 );
 
-const container: fc.Arbitrary<ContainerPlanInput> = fc.record({
-  root,
-  holderPid: fc.integer({min: 2, max: 4_194_304}),
-  hasUserns: fc.boolean(),
-  groups,
-  ownPid: fc.boolean(),
-  cgroup2: fc.boolean(),
-  ttyGroup: fc.boolean(),
-  etc: fc.dictionary(
-    word.map((name) => `/etc/${name}`),
-    fc.string(),
-  ),
-  mounts: fc.array(mount, {maxLength: 4}),
-  maskedPaths: fc.array(
-    path.map((text) => `/proc${text}`),
-    {maxLength: 3},
-  ),
-  readonlyPaths: fc.array(
-    path.map((text) => `/proc${text}`),
-    {maxLength: 3},
-  ),
-  readonlyRoot: fc.boolean(),
-  terminal: fc.boolean(),
-  program,
-  argv: fc.array(fc.string(), {minLength: 1, maxLength: 3}),
-});
+const ownNamespaces: NodeShares = {network: false, pid: false, ipc: false};
+const shares: fc.Arbitrary<NodeShares> = fc.oneof(
+  fc.constant(ownNamespaces),
+  fc.record({network: fc.boolean(), pid: fc.boolean(), ipc: fc.boolean()}),
+);
+/** A pod with a user namespace of its own has its own others too. */
+function consistent<Input extends {hasUserns: boolean; shares: NodeShares}>(input: Input): Input {
+  return input.hasUserns ? {...input, shares: ownNamespaces} : input;
+}
 
-const exec: fc.Arbitrary<ExecPlanInput> = fc.record({
-  hasUserns: fc.boolean(),
-  groups,
-  terminal: fc.boolean(),
-  ttyGroup: fc.boolean(),
-  ownSession: fc.boolean(),
-  program,
-  argv: fc.array(fc.string(), {minLength: 1, maxLength: 3}),
-});
+const container: fc.Arbitrary<ContainerPlanInput> = fc
+  .record({
+    root,
+    holderPid: fc.integer({min: 2, max: 4_194_304}),
+    hasUserns: fc.boolean(),
+    groups,
+    ownPid: fc.boolean(),
+    shares,
+    ownsNode: fc.boolean(),
+    cgroup2: fc.boolean(),
+    ttyGroup: fc.boolean(),
+    etc: fc.dictionary(
+      word.map((name) => `/etc/${name}`),
+      fc.string(),
+    ),
+    mounts: fc.array(mount, {maxLength: 4}),
+    maskedPaths: fc.array(
+      path.map((text) => `/proc${text}`),
+      {maxLength: 3},
+    ),
+    readonlyPaths: fc.array(
+      path.map((text) => `/proc${text}`),
+      {maxLength: 3},
+    ),
+    readonlyRoot: fc.boolean(),
+    terminal: fc.boolean(),
+    program,
+    argv: fc.array(fc.string(), {minLength: 1, maxLength: 3}),
+  })
+  .map(consistent);
+
+const exec: fc.Arbitrary<ExecPlanInput> = fc
+  .record({
+    hasUserns: fc.boolean(),
+    shares,
+    ownsNode: fc.boolean(),
+    groups,
+    terminal: fc.boolean(),
+    ttyGroup: fc.boolean(),
+    ownSession: fc.boolean(),
+    program,
+    argv: fc.array(fc.string(), {minLength: 1, maxLength: 3}),
+  })
+  .map(consistent);
 
 // ── what is asked of a plan
 
@@ -254,7 +272,9 @@ test('no tree of the machine is writable unless a mount asked for it, and no idm
           t.deepEqual(flags, ['nosuid', 'noexec']);
           return;
         }
-        t.true(flags.includes('ro') || writable.has(source), step.join(' '));
+        // In the machine's own pid namespace, from an outer user namespace: its /proc as its user has it.
+        const isProc = source === '/proc' && input.shares.pid && !input.ownsNode;
+        t.true(flags.includes('ro') || writable.has(source) || isProc, step.join(' '));
         const planned = input.mounts[Number(/^mount:(\d+)$/.exec(key)?.[1])];
         const wantsMap =
           planned?.idmapped ?? (input.root.kind === 'directory' && key === 'image' && input.root.idmapped);
@@ -291,12 +311,16 @@ test('machine paths are taken hold of before the pod’s namespaces are joined, 
   fc.assert(
     fc.property(container, (input) => {
       const plan = planContainer(input);
-      const [join = -1] = indexesOf(plan, 'join');
+      // Nothing is joined where all that could be is the node's, and its own.
+      const join = (indexesOf(plan, 'creds')[0] ?? -1) - 1;
+      const isAllNodes = !input.ownsNode && input.shares.network && input.shares.ipc;
       for (const [index, step] of plan.entries())
         if (step[0] === 'tree' && (step[2].startsWith('/host') || step[2].startsWith('/images') || step[2] === '/usr'))
-          t.true(index < join, step.join(' '));
-      t.is(stepsOf(plan, 'join')[0]?.[1].startsWith('user,'), input.hasUserns);
-      t.is(plan[join + 1]?.[0], 'creds', 'ids at once: nothing is done with ids that the namespace does not have');
+          t.true(index < join + (isAllNodes ? 1 : 0), step.join(' '));
+      t.is(stepsOf(plan, 'join')[0]?.[1].startsWith('user,') ?? false, input.hasUserns);
+      t.is(stepsOf(plan, 'join').length, isAllNodes ? 0 : 1);
+      if (!isAllNodes)
+        t.is(plan[join]?.[0], 'join', 'ids at once: nothing is done with ids that the namespace does not have');
       const [fork] = indexesOf(plan, 'fork');
       t.is(fork !== undefined, input.ownPid);
       const [whoami = -1] = indexesOf(plan, 'whoami');
@@ -368,10 +392,21 @@ test('a sandbox’s holder keeps nothing: no capability, no privilege to come, n
       word,
       groups,
       fc.option(mappings, {nil: undefined}),
-      (bound, hostname, groupsWord, mapping) => {
+      shares,
+      fc.boolean(),
+      (bound, hostname, groupsWord, mapping, wished, filtered) => {
         const map = mapping && {...mapping, containerId: 0};
         const first = planUserns({userland, mappings: map && {uids: map, gids: map}, groups: groupsWord});
-        const rest = planSandbox({userland, hostname, bound});
+        const shares = map ? ownNamespaces : wished;
+        const filter = {flags: 0, program: '060000000000ff7f'};
+        const rest = planSandbox({
+          userland,
+          hostname,
+          bound,
+          shares,
+          sysctls: [['net/a', '1']],
+          ...(filtered ? {seccomp: filter} : {}),
+        });
         const plan = [...first, ...rest];
         for (const [, , source, flags] of stepsOf(first, 'tree')) {
           t.is(source, '/usr');
@@ -384,7 +419,22 @@ test('a sandbox’s holder keeps nothing: no capability, no privilege to come, n
           t.deepEqual(userns, ['newuserns', String(map.hostId), String(map.hostId), groupsWord, text, text]);
           t.true((indexesOf(plan, 'newuserns')[0] ?? -1) < (indexesOf(plan, 'creds')[0] ?? -1));
         } else t.deepEqual(stepsOf(first, 'newuserns'), []);
-        t.deepEqual(stepsOf(rest, 'unshare'), [['unshare', 'mnt,pid,net,ipc,uts,cgroup']]);
+        const own = [
+          'mnt',
+          ...(shares.pid ? [] : ['pid']),
+          ...(shares.network ? [] : ['net']),
+          ...(shares.ipc ? [] : ['ipc']),
+          ...(shares.network ? [] : ['uts']),
+          'cgroup',
+        ];
+        t.deepEqual(stepsOf(rest, 'unshare'), [['unshare', own.join(',')]]);
+        t.true(
+          (indexesOf(rest, 'sysctl')[0] ?? -1) < (indexesOf(rest, 'pivot')[0] ?? -1),
+          'written while the machine’s /proc is there',
+        );
+        t.true((indexesOf(rest, 'sysctl')[0] ?? -1) > (indexesOf(rest, 'unshare')[0] ?? -1), 'and never before');
+        t.deepEqual(stepsOf(rest, 'seccomp'), filtered ? [['seccomp', '0', filter.program]] : []);
+        if (filtered) t.is(rest.at(-2)?.[0], 'seccomp');
         t.deepEqual(stepsOf(rest, 'bounding'), [['bounding', '0']]);
         t.deepEqual(stepsOf(rest, 'capabilities'), [['capabilities', '0', '0', '0']]);
         t.is(indexesOf(rest, 'nonewprivs').length, 1);
@@ -396,7 +446,8 @@ test('a sandbox’s holder keeps nothing: no capability, no privilege to come, n
         t.true(fork < death && death < whoami, 'dies with the agent before it says that it is there');
         t.is(outlive !== undefined, !bound);
         if (outlive !== undefined) t.true(outlive > whoami, 'lives on only when its pid is on record');
-        t.deepEqual(stepsOf(rest, 'hostname'), [['hostname', hostname]]);
+        t.deepEqual(stepsOf(rest, 'hostname'), shares.network ? [] : [['hostname', hostname]]);
+        t.is(stepsOf(rest, 'loopback').length, shares.network ? 0 : 1);
         const [pivot = -1] = indexesOf(rest, 'pivot');
         for (const step of rest.slice(pivot + 1)) for (const each of pathsOf(step)) t.regex(each, /^\/(usr|bin|dev)/);
       },
