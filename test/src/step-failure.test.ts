@@ -121,11 +121,35 @@ const rows: readonly (readonly [
   ],
   [
     'anything else',
-    ['sysctl', 'net/x', '1'],
+    ['setsid'],
     'EIO',
     'SUBROOT_STEP_FAILED',
-    /cannot start it: EIO at step 1 of the plan \(sysctl net\/x 1\)/,
+    /cannot start it: EIO at step 1 of the plan \(setsid\)/,
     /--dry-run/,
+  ],
+  [
+    'a sysctl that is not there',
+    ['sysctl', 'net/x', '1'],
+    'ENOENT',
+    'SUBROOT_STEP_FAILED',
+    /ENOENT at step 1 of the plan \(sysctl net\/x 1\): this kernel has no net\/x in a namespace of its own/,
+    /leave that sysctl out/,
+  ],
+  [
+    'a filter without the right to load it',
+    ['seccomp', '0', '06'],
+    'EACCES',
+    'SUBROOT_STEP_FAILED',
+    /a filter is taken from who has CAP_SYS_ADMIN in the pod, or sets no_new_privs/,
+    /allowPrivilegeEscalation to false/,
+  ],
+  [
+    'a filter on a kernel without them',
+    ['seccomp', '0', '06'],
+    'EINVAL',
+    'SUBROOT_STEP_FAILED',
+    /this kernel takes no seccomp filter/,
+    /CONFIG_SECCOMP_FILTER/,
   ],
 ];
 
