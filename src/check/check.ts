@@ -1,15 +1,9 @@
-import type {Ability, Arm, CheckClass, CheckResult, Reference} from './result.ts';
-import type {Target, TargetPod} from './target.ts';
+import type {Attempt} from './attempt.ts';
+import type {Ability, Arm, ArmResult, CheckClass, Outcome, Reference} from './result.ts';
+import type {Scene} from './scene.ts';
 
 /** What a check needs beside its target: found by probing, and named when it is missing. */
-export type Need =
-  | 'root'
-  | 'raw-syscalls'
-  | 'cgroup-v1'
-  | 'cgroup-v2'
-  | 'loop-device'
-  | 'busybox'
-  | 'second-mount-namespace';
+export type Need = 'root' | 'cgroup-v1' | 'cgroup-v2' | 'loop-device' | 'busybox';
 
 /**
  * One check: what an attacker gains if it fails, what is tried, what is expected in each arm, and the rule of the kernel that decides. One
@@ -32,14 +26,36 @@ export interface Check {
   readonly references: readonly Reference[];
   readonly needs: readonly Need[];
   readonly abilities: readonly Ability[];
-  run(scene: Scene): Promise<CheckResult>;
+  /** Never beside another check: it fills a budget or looks at what others change. */
+  readonly alone?: boolean;
+  /** Tries it and says what was seen; what follows from that is decided by `classify.ts`. Everything it made is gone afterwards. */
+  measure(scene: Scene): Promise<Measurement>;
 }
 
-/** What a running check is handed: pods that are shared by all checks, canaries, and the attacker. Everything in it is cleaned up by the engine. */
-export interface Scene {
-  readonly target: Target;
-  /** The treatment pod, and a second one with another range; made once for all checks. */
-  readonly pods: readonly TargetPod[];
-  readonly seed: string;
-  readonly signal: AbortSignal;
+/**
+ * What was seen. `attempts`: tried in arms, the outcome follows from who got through. `found`: a fact about the pod, whose outcome the check
+ * itself can tell.
+ */
+export type Measurement =
+  | {
+      readonly kind: 'attempts';
+      readonly attempts: readonly AttemptResult[];
+      readonly evidence?: Readonly<Record<string, string>>;
+    }
+  | {
+      readonly kind: 'found';
+      readonly outcome: Outcome;
+      readonly reason: string;
+      readonly arms?: readonly ArmResult[];
+      readonly evidence?: Readonly<Record<string, string>>;
+    };
+
+/** One attempt in every arm that it has. */
+export interface AttemptResult {
+  readonly name: string;
+  readonly arms: readonly ArmResult[];
+  /** Errnos by which a permission check refuses here; any other means that something else stood in the way. */
+  readonly refusals: readonly string[];
 }
+
+export type {Attempt, Scene};

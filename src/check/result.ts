@@ -102,7 +102,7 @@ export interface JudgedPod {
 
 /** A whole run against one target: what every report is made of. */
 export interface Report {
-  readonly schema: 'https://subroot.dev/schemas/check-report/1';
+  readonly schema: 'urn:subroot:check-report:1';
   readonly subroot: string;
   readonly target: TargetDescription;
   /** The pods that all checks shared; reports draw their ids. */

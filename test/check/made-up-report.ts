@@ -69,7 +69,7 @@ export function madeUpReport(target = 'oci:runc', only?: readonly Outcome[]): Re
   const chosen = results.filter(({outcome}) => only === undefined || only.includes(outcome));
   const count = (outcome: Outcome) => chosen.filter((each) => each.outcome === outcome).length;
   return {
-    schema: 'https://subroot.dev/schemas/check-report/1',
+    schema: 'urn:subroot:check-report:1',
     subroot: '0.1.0',
     target: {
       target,
