@@ -1,7 +1,11 @@
 import {nearest} from '../field-reader.ts';
+import {checkIds} from './check-ids.ts';
+import {checkSecurity} from './check-security.ts';
+import {checkVolumes} from './check-volumes.ts';
 import type {Report} from './finding.ts';
 import {isOn} from './node-versions.ts';
 import type {RuleContext} from './rule-context.ts';
+import {severityOf} from './rules.ts';
 import {predictUserns} from './skew.ts';
 import type {Spot} from './spot.ts';
 import {usesTmpfs} from './volume-file-system.ts';
@@ -110,12 +114,11 @@ function annotations({pod}: RuleContext): Report[] {
   ];
 }
 
-function unset({pod}: RuleContext): Report[] {
-  const {spec, hostUsers, workload} = pod;
+function unset(context: RuleContext): Report[] {
+  const {spec, hostUsers, workload} = context.pod;
   if (hostUsers === false || spec.at('os', 'name')?.text === 'windows') return [];
-  if (['hostNetwork', 'hostPID', 'hostIPC'].some((name) => spec.get(name)?.value === true)) return [];
   const field = spec.get('hostUsers');
-  if (field && hostUsers === undefined) return [];
+  if ((field && hostUsers === undefined) || standsAgainst(context)) return [];
   return [
     {
       rule: 'hostusers-unset',
@@ -125,6 +128,19 @@ function unset({pod}: RuleContext): Report[] {
       mend: 'set `hostUsers: false`; `subroot lint --review` says what it would take',
     },
   ];
+}
+
+/** Whether with `hostUsers: false` something would not start, or stop working for want of a capability. */
+function standsAgainst(context: RuleContext): boolean {
+  const userns: RuleContext = {...context, pod: {...context.pod, hostUsers: false}};
+  const reports = [
+    ...hostNamespaces(userns),
+    ...outcome(userns),
+    ...checkIds(userns),
+    ...checkVolumes(userns),
+    ...checkSecurity(userns),
+  ];
+  return reports.some(({rule}) => rule === 'capability-void' || severityOf(rule) === 'error');
 }
 
 const hostFields = {hostNetwork: 'network', hostPID: 'process ids', hostIPC: 'IPC'} as const;

@@ -102,7 +102,7 @@ export function reviewWorkload(workload: Workload, storage: Storage, options: Re
     verdict: first ? 'blocked' : cautions.length > 0 ? 'look' : 'ready',
     blockers,
     cautions,
-    assumed: skew.assumed,
+    assumed: [...skew.assumed, ...handlerAssumed(pod)],
     capabilities: pod.containers.map((container) => ({
       container: container.name,
       items: reviewCapabilities(container),
@@ -110,6 +110,12 @@ export function reviewWorkload(workload: Workload, storage: Storage, options: Re
     podSecurity: reviewPodSecurity(pod, options),
     steps: migrationSteps(pod, cluster, blockers),
   };
+}
+
+/** Each handler of a runtime has an answer of its own. */
+function handlerAssumed(pod: PodView): string[] {
+  const name = pod.spec.get('runtimeClassName')?.text;
+  return name === undefined || name === '' ? [] : [`the handler of RuntimeClass ${name} supports user namespaces`];
 }
 
 function windowsBlocker(pod: PodView): Blocker[] | undefined {
