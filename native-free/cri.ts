@@ -98,7 +98,10 @@ export interface Mount {
 }
 
 export interface ImageSpec {
-  /** `host` (this machine's userland, read-only) or an absolute path of a directory that holds a root file system. */
+  /**
+   * `host` (this machine's userland, read-only), an absolute path of a directory that holds a root file system, or an image of the store by
+   * id, unique beginning of its id, tag or digest.
+   */
   readonly image: string;
   readonly userSpecifiedImage?: string;
 }
@@ -312,4 +315,66 @@ export interface StreamingRuntimeService extends RuntimeService {
     options?: CallOptions,
   ): Promise<ProgramStream>;
   attach(request: StreamRequest, handlers: StreamHandlers, options?: CallOptions): Promise<ProgramStream>;
+}
+
+/** One image: several names may stand for it. */
+export interface Image {
+  /** Digest of its configuration: `sha256:…`. */
+  readonly id: string;
+  /** Complete names with a tag. */
+  readonly repoTags: readonly string[];
+  /** `NAME@sha256:…` of the manifest or index that was asked for. */
+  readonly repoDigests: readonly string[];
+  /** Bytes of its blobs as a registry has them. */
+  readonly size: number;
+  /** There when the image's user is a number. */
+  readonly uid?: Int64Value;
+  /** The image's user when it is a name; empty beside `uid`. Both empty: root. */
+  readonly username: string;
+  readonly spec?: ImageSpec;
+  readonly pinned: boolean;
+}
+
+export interface ImageFilter {
+  readonly image?: ImageSpec;
+}
+
+/** Credentials of one pull, in whichever form there are. */
+export interface AuthConfig {
+  readonly username?: string;
+  readonly password?: string;
+  /** base64 of `user:password`. */
+  readonly auth?: string;
+  readonly serverAddress?: string;
+  /** A refresh token. */
+  readonly identityToken?: string;
+  /** A bearer token. */
+  readonly registryToken?: string;
+}
+
+export interface FilesystemUsage {
+  /** Nanoseconds since the epoch. */
+  readonly timestamp: bigint;
+  readonly fsId: {readonly mountpoint: string};
+  readonly usedBytes: {readonly value: number};
+  readonly inodesUsed: {readonly value: number};
+}
+
+/** The ImageService verbs that run in process. */
+export interface ImageService {
+  /** `filter` is honoured; without it all. */
+  listImages(request?: {filter?: ImageFilter}): Promise<{images: Image[]}>;
+  /** An unknown image is an answer without `image`. */
+  imageStatus(request: {
+    image: ImageSpec;
+    verbose?: boolean;
+  }): Promise<{image: Image | undefined; info: Record<string, string>}>;
+  /** `imageRef` is the image's id. Missing in the registry: NOT_FOUND. */
+  pullImage(
+    request: {image: ImageSpec; auth?: AuthConfig; sandboxConfig?: PodSandboxConfig},
+    options?: CallOptions,
+  ): Promise<{imageRef: string}>;
+  /** By any name, with all its names; an unknown image is fine. Containers that run go on. */
+  removeImage(request: {image: ImageSpec}): Promise<void>;
+  imageFsInfo(): Promise<{imageFilesystems: FilesystemUsage[]; containerFilesystems: FilesystemUsage[]}>;
 }

@@ -16,6 +16,7 @@ export type ErrorLayer =
   | 'subordinate ids'
   | 'file system'
   | 'image'
+  | 'registry'
   | 'container'
   | 'agent'
   | 'terminal'

@@ -12,12 +12,19 @@ need script bsdutils
 need setpriv util-linux
 need ip iproute2
 need make make
+# Layers of images.
+need tar tar
+need zstd zstd
 # node-pty compiles on install; without these it is left out, and script(1) serves.
 need g++ g++
 need python3 python3
 case "${1:-}" in
   --test)
     need busybox busybox
+    # A registry on the loopback interface, with certificates and passwords.
+    need docker-registry docker-registry
+    need openssl openssl
+    need htpasswd apache2-utils
     need zsh zsh
     need fish fish
     # What the checks are tried against; seven seconds altogether.

@@ -60,6 +60,12 @@ export interface SandboxConfigOptions {
   readonly cgroupParent?: string;
 }
 
+/** CRI's `Image.uid` and `Image.username`. */
+export interface ImageUser {
+  readonly uid?: number;
+  readonly username?: string;
+}
+
 export interface ContainerConfigOptions {
   /** How often this container was started before; 0 by default. */
   readonly attempt?: number;
@@ -67,6 +73,8 @@ export interface ContainerConfigOptions {
   readonly hostPathOf?: (mount: VolumeMount) => string;
   /** What an image name stands for on this node, as PullImage would have answered; the name itself by default. */
   readonly resolveImage?: (image: string) => string;
+  /** The user that an image runs as, as ImageStatus answers it; unknown or absent means root. */
+  readonly imageUserOf?: (image: string) => ImageUser | undefined;
   /** ConfigMaps and Secrets for `valueFrom` and `envFrom`; none by default. */
   readonly objects?: ApiObjects;
   /** The machine, as the pod may ask about it; asked only when it does. Without it such a pod is our bug. */
@@ -245,6 +253,17 @@ function hashOf(container: PodContainer): string {
   return createHash('sha256').update(JSON.stringify(container)).digest('hex').slice(0, 8);
 }
 
+/** Why a container cannot be said not to be root, if it cannot. Source: kubernetes pkg/kubelet/kuberuntime/security_context.go verifyRunAsNonRoot, 1.36. */
+function whyRoot(runAsUser: number | undefined, image: ImageUser | undefined): string | undefined {
+  if (runAsUser !== undefined) return runAsUser === 0 ? 'runAsUser is 0' : undefined;
+  if (image?.username) {
+    return `container has runAsNonRoot and image has non-numeric user (${image.username}), cannot verify user is non-root`;
+  }
+  return (image?.uid ?? 0) === 0
+    ? 'container has runAsNonRoot and image will run as root (runAsUser is not set)'
+    : undefined;
+}
+
 /**
  * The container's security context over the pod's.
  * Source: kubernetes pkg/kubelet/kuberuntime/security_context.go and pkg/securitycontext/util.go, 1.36.
@@ -253,14 +272,15 @@ function securityContextOf(
   pod: Pod,
   container: PodContainer,
   block: IdBlock | undefined,
-  {cpuCount = 0, confinement = {}}: ContainerConfigOptions,
+  {cpuCount = 0, confinement = {}, imageUserOf}: ContainerConfigOptions,
 ): LinuxContainerSecurityContext {
   const own = container.securityContext;
   const shared = pod.spec.securityContext;
   const runAsUser = own.runAsUser ?? shared.runAsUser;
   const runAsGroup = own.runAsGroup ?? shared.runAsGroup;
-  if ((own.runAsNonRoot ?? shared.runAsNonRoot) && (runAsUser ?? 0) === 0) {
-    const why = runAsUser === 0 ? 'runAsUser is 0' : 'runAsUser is not set and images here run as root';
+  const why =
+    (own.runAsNonRoot ?? shared.runAsNonRoot) ? whyRoot(runAsUser, imageUserOf?.(container.image)) : undefined;
+  if (why !== undefined) {
     throw subrootError('SUBROOT_POD_NON_ROOT', {pod: pod.metadata.name, container: container.name, why});
   }
   const masked = [...defaultMaskedPaths];

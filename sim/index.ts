@@ -8,7 +8,7 @@ export {requireAdmitted} from './admission.ts';
 export type {ApiObject, ConfigMapObject, SecretObject} from './api-objects.ts';
 /** ConfigMaps and Secrets that came with a pod, and the errors for those that did not. */
 export {ApiObjects, bytesOf, MAX_OBJECT_BYTES, objectKeyMissing, objectMissing} from './api-objects.ts';
-export type {ConfinementOptions, ContainerConfigOptions, SandboxConfigOptions} from './cri-config.ts';
+export type {ConfinementOptions, ContainerConfigOptions, ImageUser, SandboxConfigOptions} from './cri-config.ts';
 // ── pods → CRI
 /** What RunPodSandbox and CreateContainer are sent for a pod. */
 export {
@@ -36,6 +36,9 @@ export {aggregate} from './field-error.ts';
 export type {NotYet, Warning} from './field-reader.ts';
 export type {IdPool} from './id-pool.ts';
 export {checkIdsPerPod, checkPool, DEFAULT_MAX_PODS, defaultPool, usableBlocks} from './id-pool.ts';
+export type {PullPolicy, PullSecrets} from './image-pull.ts';
+
+export {isPullPolicy, pullPolicies, pullPolicyOf, pullSecretsOf} from './image-pull.ts';
 export type {NodeParts, StartedContainer, StartedPod, StartPodOptions} from './kubelet.ts';
 /** A pod's life on a runtime; a failed start leaves nothing behind. */
 export {removePod, startPod, stopPod} from './kubelet.ts';

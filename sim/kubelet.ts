@@ -2,7 +2,7 @@ import {setTimeout as sleep} from 'node:timers/promises';
 import type {ContainerStatus, PodSandboxConfig, RuntimeService} from '../native-free/cri.ts';
 import {SubrootError, subrootError} from '../native-free/errors.ts';
 import type {ApiObjects} from './api-objects.ts';
-import type {ConfinementOptions, SandboxConfigOptions} from './cri-config.ts';
+import type {ConfinementOptions, ContainerConfigOptions, SandboxConfigOptions} from './cri-config.ts';
 import {containerConfigOf, requireRunnable, sandboxConfigOf} from './cri-config.ts';
 import type {NodeFacts} from './downward.ts';
 import type {KubernetesVersion} from './kubernetes-versions.ts';
@@ -38,6 +38,7 @@ export interface StartPodOptions extends NodeParts, SandboxConfigOptions {
   readonly onEvent?: EventHandler;
   /** What an image name stands for on this node; the name itself by default. */
   readonly resolveImage?: (image: string) => string;
+  readonly imageUserOf?: ContainerConfigOptions['imageUserOf'];
   /** CPUs of the node, for the default masks. */
   readonly cpuCount?: number;
   readonly confinement?: ConfinementOptions;
@@ -125,6 +126,7 @@ async function startSteps(
       ...(options.onEvent && {onEvent: options.onEvent}),
       ...(options.confinement && {confinement: options.confinement}),
       ...(options.resolveImage && {resolveImage: options.resolveImage}),
+      ...(options.imageUserOf && {imageUserOf: options.imageUserOf}),
     });
   // All configurations first: a pod with a mistake in its last container starts nothing.
   const sandboxConfig = sandboxConfigOf(pod, block, options);

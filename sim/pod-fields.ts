@@ -48,6 +48,11 @@ export function readPodSpec(spec: FieldReader): PodSpec {
     restartPolicy: (spec.string('restartPolicy') ?? 'Always') as RestartPolicy,
     terminationGracePeriodSeconds: spec.integer('terminationGracePeriodSeconds') ?? 30,
     securityContext: readPodSecurityContext(spec.object('securityContext')),
+    imagePullSecrets: spec.objects('imagePullSecrets').map((reader) => {
+      const name = reader.string('name') ?? '';
+      reader.finish();
+      return name;
+    }),
     volumes: spec.objects('volumes').map(readVolume),
     initContainers: spec.objects('initContainers').map((reader) => readContainer(reader, 'init')),
     containers: spec.objects('containers').map((reader) => readContainer(reader, 'app')),
@@ -58,7 +63,7 @@ export function readPodSpec(spec: FieldReader): PodSpec {
   spec.refuse('ephemeralContainers', 'subroot starts only init containers and containers');
   spec.notHonoured(
     ...['activeDeadlineSeconds', 'affinity', 'automountServiceAccountToken', 'dnsPolicy', 'enableServiceLinks'],
-    ...['hostAliases', 'imagePullSecrets', 'nodeSelector', 'overhead', 'preemptionPolicy', 'priority'],
+    ...['hostAliases', 'nodeSelector', 'overhead', 'preemptionPolicy', 'priority'],
     ...['priorityClassName', 'readinessGates', 'resources', 'schedulerName', 'schedulingGates', 'schedulingGroup'],
     ...['serviceAccount', 'serviceAccountName', 'setHostnameAsFQDN', 'subdomain', 'tolerations'],
     ...['topologySpreadConstraints', 'workloadRef'],
@@ -166,7 +171,11 @@ function readHostPath(source: FieldReader | undefined): {path: string; type: Hos
 
 function readContainer(reader: FieldReader, role: 'init' | 'app' | 'ephemeral'): PodContainer {
   const container: PodContainer = {
-    ...present({workingDir: reader.string('workingDir'), stopSignal: readLifecycle(reader.object('lifecycle'))}),
+    ...present({
+      workingDir: reader.string('workingDir'),
+      stopSignal: readLifecycle(reader.object('lifecycle')),
+      imagePullPolicy: reader.string('imagePullPolicy') || undefined,
+    }),
     name: reader.string('name') ?? '',
     image: reader.string('image') ?? '',
     command: reader.strings('command') ?? [],
@@ -195,7 +204,7 @@ function readContainer(reader: FieldReader, role: 'init' | 'app' | 'ephemeral'):
   reader.refuse('volumeDevices', 'the devices would be missing');
   if (role === 'init') reader.refuse('restartPolicy', 'a sidecar would be waited for instead of kept running');
   reader.notHonoured(
-    ...['imagePullPolicy', 'livenessProbe', 'readinessProbe', 'startupProbe', 'resources', 'resizePolicy'],
+    ...['livenessProbe', 'readinessProbe', 'startupProbe', 'resources', 'resizePolicy'],
     ...['restartPolicy', 'restartPolicyRules'].filter((name) => role !== 'init' || name !== 'restartPolicy'),
     ...(role === 'ephemeral' ? ['targetContainerName'] : []),
   );

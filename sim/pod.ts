@@ -41,6 +41,8 @@ export interface PodSpec {
   /** `default` when absent. */
   readonly serviceAccountName?: string;
   readonly runtimeClassName?: string;
+  /** Names of Secrets with credentials for registries. */
+  readonly imagePullSecrets: readonly string[];
   readonly securityContext: PodSecurityContext;
   readonly dnsConfig?: PodDnsConfig;
   readonly volumes: readonly Volume[];
@@ -112,6 +114,8 @@ export interface VolumeMount {
 export interface PodContainer {
   readonly name: string;
   readonly image: string;
+  /** `Always`, `IfNotPresent` or `Never`; absent means what `pullPolicyOf` says. */
+  readonly imagePullPolicy?: string;
   readonly command: readonly string[];
   readonly args: readonly string[];
   readonly env: readonly EnvVar[];

@@ -2,6 +2,7 @@ import {subrootError} from '../native-free/errors.ts';
 import {envErrors} from './env-validation.ts';
 import type {FieldError} from './field-error.ts';
 import {aggregate, forbidden, invalid, required, unsupported} from './field-error.ts';
+import {isPullPolicy, pullPolicies} from './image-pull.ts';
 import type {FeatureGates, KubernetesRules, KubernetesVersion} from './kubernetes-versions.ts';
 import {isGateOn, NEWEST_MINOR, rulesOf} from './kubernetes-versions.ts';
 import type {Pod, PodContainer, PodSpec, Volume} from './pod.ts';
@@ -144,6 +145,10 @@ function containerErrors(container: PodContainer, path: string, kubernetes: Kube
   const errors: FieldError[] = [];
   const {securityContext: context} = container;
   if (container.image === '') errors.push(required(`${path}.image`));
+  const {imagePullPolicy: policy} = container;
+  if (policy !== undefined && !isPullPolicy(policy)) {
+    errors.push(unsupported(`${path}.imagePullPolicy`, policy, pullPolicies));
+  }
   errors.push(...envErrors(container, path, kubernetes));
   const at = `${path}.securityContext`;
   errors.push(...idErrors(at, context), ...confinementErrors(context, at), ...escalationErrors(context, at));

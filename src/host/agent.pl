@@ -107,6 +107,7 @@ my %tree;    # KEY → descriptor of a detached mount, in the process that runs 
 
 sub write_once { my ($path, $text) = @_; open my $fh, '>', $path or check(0); my $n = syswrite $fh, $text; check(defined $n); close $fh }
 sub mode_of { return oct $_[0] }
+sub set_opaque { my ($path) = @_; my ($name, $value) = ('user.overlay.opaque', 'y'); must('setxattr', $path, $name, $value, 1, 0) }
 
 my %STEP = (
   # namespaces and identity
@@ -204,6 +205,22 @@ my %STEP = (
   },
   chmod => sub { my ($task, $path, $mode) = @_; check(chmod mode_of($mode), $path) },
   symlink => sub { my ($task, $target, $path) = @_; check(symlink $target, $path) },
+  # What the marks of an image's layer say (.wh.NAME, .wh..wh..opq), as overlayfs knows it. FOLDER is relative to where we are, or empty.
+  whiteout => sub {
+    my ($task, $folder, $name) = @_;
+    my $in = length $folder ? "$folder/" : '';
+    my ($path, $mark) = ("$in$name", "$in.wh.$name");
+    check(unlink $mark) unless !-l $mark && !-e _;
+    if (!-l $path && -d _) { set_opaque($path) }    # the layer has another one instead
+    elsif (!-l $path && !-e _) { must('mknodat', -100, $path, 0020000, 0) }
+  },
+  opaque => sub {
+    my ($task, $folder) = @_;
+    my $in = length $folder ? $folder : '.';
+    my $mark = "$in/.wh..wh..opq";
+    check(unlink $mark) unless !-l $mark && !-e _;
+    set_opaque($in);
+  },
   file => sub {
     my ($task, $path, $mode, $content) = @_;
     open my $fh, '>', $path or check(0);

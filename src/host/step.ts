@@ -29,6 +29,8 @@ export type Step =
   | readonly ['mkdirs', path: string, mode: string]
   | readonly ['chmod', path: string, mode: string]
   | readonly ['symlink', target: string, path: string]
+  | readonly ['whiteout', folder: string, name: string]
+  | readonly ['opaque', folder: string]
   | readonly ['file', path: string, mode: string, content: string]
   | readonly ['umask', mask: string]
   | readonly ['chdir', path: string]

@@ -12,12 +12,12 @@ our %NR = $arch eq 'arm64'
   ? (mount => 40, umount2 => 39, pivot_root => 41, unshare => 97, setns => 268, prctl => 167, capset => 91, setresuid => 147,
      setresgid => 149, setgroups => 159, clone => 220, sethostname => 161, signalfd4 => 74, rt_sigprocmask => 135,
      clock_gettime => 113, sendmsg => 211, recvmsg => 212, exit_group => 94, mknodat => 33, dup3 => 24, setsid => 157,
-     close => 57, ioctl => 29, openat => 56, readlinkat => 78, execve => 221, seccomp => 277, epoll_create1 => 20, epoll_ctl => 21,
+     close => 57, setxattr => 5, ioctl => 29, openat => 56, readlinkat => 78, execve => 221, seccomp => 277, epoll_create1 => 20, epoll_ctl => 21,
      epoll_pwait => 22)
   : (mount => 165, umount2 => 166, pivot_root => 155, unshare => 272, setns => 308, prctl => 157, capset => 126, setresuid => 117,
      setresgid => 119, setgroups => 116, clone => 56, sethostname => 170, signalfd4 => 289, rt_sigprocmask => 14,
      clock_gettime => 228, sendmsg => 46, recvmsg => 47, exit_group => 231, mknodat => 259, dup3 => 292, setsid => 112,
-     close => 3, ioctl => 16, openat => 257, readlinkat => 267, execve => 59, seccomp => 317, epoll_create1 => 291, epoll_ctl => 233,
+     close => 3, setxattr => 188, ioctl => 16, openat => 257, readlinkat => 267, execve => 59, seccomp => 317, epoll_create1 => 291, epoll_ctl => 233,
      epoll_pwait => 281);
 %NR = (%NR, pidfd_send_signal => 424, open_tree => 428, move_mount => 429, fsopen => 430, fsconfig => 431, fsmount => 432,
   pidfd_open => 434, close_range => 436, mount_setattr => 442);

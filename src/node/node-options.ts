@@ -1,4 +1,5 @@
-import type {ApiObjects, IdPool} from '../../sim/index.ts';
+import type {ApiObjects, IdPool, PullPolicy} from '../../sim/index.ts';
+import type {RegistryOptions} from '../images/pull-progress.ts';
 import type {Mode} from '../userns/mode.ts';
 
 /** ConfigMaps and Secrets: those of `parseManifests`, or documents as they are written in a manifest. */
@@ -17,8 +18,17 @@ export interface NodeOptions {
   readonly pool?: IdPool;
   /** Ids of each pod, a multiple of 65536 (default). */
   readonly idsPerPod?: number;
-  /** Image names → `host` or a folder that holds a root file system. */
+  /** Image names → `host` or a folder that holds a root file system. Other names are images of the store, and pulled. */
   readonly images?: Readonly<Record<string, string>>;
+  /**
+   * The store of images. Default: $SUBROOT_IMAGE_STORE; with a state folder that was chosen its `images`; else /var/lib/subroot/images for
+   * root, $XDG_DATA_HOME/subroot/images for others.
+   */
+  readonly imageStore?: string;
+  /** When images are pulled, instead of what each container's imagePullPolicy says. */
+  readonly pull?: PullPolicy;
+  /** How registries are asked. */
+  readonly registries?: RegistryOptions;
   /** ConfigMaps and Secrets that pods of this node may refer to; runPod's own `objects` come first. */
   readonly objects?: ObjectsInput;
   /** The kubelet's `seccompDefault`: containers that say nothing get RuntimeDefault instead of Unconfined. */
@@ -34,8 +44,9 @@ export interface NodeOptions {
 /** A container as a test author writes it; everything else has the defaults of a pod manifest. */
 export interface ContainerInput {
   readonly name?: string;
-  /** `host` (default): this machine's userland, read-only. Or an absolute path, or a name in `images`. */
+  /** `host` (default): this machine's userland, read-only. Or an absolute path, a name in `images`, or an image of a registry. */
   readonly image?: string;
+  readonly imagePullPolicy?: PullPolicy;
   readonly command?: readonly string[];
   readonly args?: readonly string[];
   /** A text, or what the manifest's `valueFrom` holds. */

@@ -1,3 +1,4 @@
+import {randomUUID} from 'node:crypto';
 import {existsSync, readdirSync, rmSync, statSync} from 'node:fs';
 import {join} from 'node:path';
 import type {ErrorCode} from '../../native-free/errors.ts';
@@ -13,6 +14,9 @@ import {
 } from '../../sim/index.ts';
 import {bootId, isProcessAlive, startTimeOf} from '../host/proc.ts';
 import {explainFileError, makeFolder} from '../host/state-files.ts';
+import type {IdLease, ImageManager} from '../images/image-manager.ts';
+import type {PullProgress} from '../images/pull-progress.ts';
+import {imageStoreRoot} from '../images/store-root.ts';
 import {Inventory} from '../runtime/inventory.ts';
 import {Runtime} from '../runtime/runtime.ts';
 import {type SandboxRecord, StateStore} from '../runtime/state-store.ts';
@@ -20,9 +24,10 @@ import {stateRoot} from '../state-root.ts';
 import {chooseMode, joining, type Mode, type ModeSetup, startAgent} from '../userns/mode.ts';
 import {readNodeFacts} from './node-facts.ts';
 import type {NodeOptions, ObjectsInput, PodInput} from './node-options.ts';
+import {ensureImages} from './pod-images.ts';
 import {objectsOf} from './pod-input.ts';
 import {listPods, type PodSummary, requirePod} from './pod-list.ts';
-import {confinementOptionsOf, poolOf, resolveImage, resolvePod} from './pod-plan.ts';
+import {confinementOptionsOf, poolOf, resolvePod} from './pod-plan.ts';
 import {RunningPod} from './running-pod.ts';
 
 export interface CallOptions {
@@ -34,6 +39,8 @@ export interface RunPodOptions extends CallOptions {
   readonly objects?: ObjectsInput;
   /** Told what a kubelet would report as events of the pod. */
   readonly onEvent?: EventHandler;
+  /** Told what the pull of an image is at. */
+  readonly onPull?: (progress: PullProgress) => void;
 }
 
 /** What `gc` found and removed or set aside. */
@@ -60,6 +67,7 @@ export class PodNode implements AsyncDisposable {
   /** Files of the claims of pods that this process started, by pod uid. */
   readonly #claimed = new Map<string, readonly string[]>();
   readonly #own = new Map<string, RunningPod>();
+  #images: Promise<ImageManager> | undefined;
   #closed = false;
 
   /** @internal use createNode */
@@ -104,6 +112,51 @@ export class PodNode implements AsyncDisposable {
     return {...block, hostId: granted.start, size: granted.size};
   }
 
+  /** The images of this node: CRI's ImageService, with pulls, imports and what containers hold. Loaded when it is first asked for. */
+  images(): Promise<ImageManager> {
+    this.#images ??= import('../images/image-manager.ts').then(
+      ({ImageManager: Manager}) =>
+        new Manager({
+          root: this.imageStore,
+          stateRoot: this.root,
+          agent: this.runtime.agent,
+          planner: this.runtime.planner,
+          setup: this.setup,
+          idsPerPod: poolOf(this.setup, this.options).idsPerPod,
+          lease: () => this.#lease(),
+          ...(this.options.registries ? {registries: this.options.registries} : {}),
+        }),
+    );
+    return this.#images;
+  }
+
+  /** Folder of the store of images. */
+  get imageStore(): string {
+    return imageStoreRoot(this.options);
+  }
+
+  /** A block that is nobody's for a while. Errors: SUBROOT_POOL_EXHAUSTED. */
+  #lease(): IdLease {
+    // Acquired and given back at once when none is free: it says who has them.
+    const [block] = this.ledger.claimPrepared(1);
+    if (block === undefined) {
+      const uid = randomUUID();
+      this.ledger.acquire(uid, {bound: true});
+      this.ledger.release(uid);
+      return this.#lease();
+    }
+    const traces = this.ledger.tracesOf(block);
+    this.runtime.trace(...traces);
+    const mapping = this.#mappingOf(block);
+    return {
+      mappings: {uids: mapping, gids: mapping},
+      release: () => {
+        this.runtime.untrace(...traces);
+        this.ledger.releasePrepared(block);
+      },
+    };
+  }
+
   /** Gives a pod's block back; from then on its claim may be another's. */
   #release(podUid: string): boolean {
     this.runtime.untrace(...(this.#claimed.get(podUid) ?? []));
@@ -145,8 +198,16 @@ export class PodNode implements AsyncDisposable {
     const fullName = `${namespace}/${name}`;
     if (this.#closed)
       throw subrootError('SUBROOT_USAGE', {what: 'this node is closed', mend: 'make another one with createNode'});
-    this.#takeName(fullName, uid);
     const startedAt = performance.now();
+    const {resolveImage, imageUserOf} = await ensureImages(pod, {
+      node: this.options,
+      objects,
+      images: () => this.images(),
+      ...(options.onEvent ? {onEvent: options.onEvent} : {}),
+      ...(options.onPull ? {onProgress: options.onPull} : {}),
+      ...(options.signal ? {signal: options.signal} : {}),
+    });
+    this.#takeName(fullName, uid);
     const bound = this.runtime.lifetime === 'bound';
     const logRoot = join(this.root, 'logs');
     const {logDirectory = ''} = sandboxConfigOf({...pod, spec: {...pod.spec, hostUsers: true}}, undefined, {logRoot});
@@ -163,7 +224,8 @@ export class PodNode implements AsyncDisposable {
         node: () => readNodeFacts(this.root),
         ...(this.options.kubernetes === undefined ? {} : {kubernetes: this.options.kubernetes}),
         ...(options.onEvent ? {onEvent: options.onEvent} : {}),
-        resolveImage: (image) => resolveImage(image, this.options),
+        resolveImage,
+        imageUserOf,
         confinement: confinementOptionsOf(this.root, this.options),
         ...(options.signal ? {signal: options.signal} : {}),
       });
@@ -419,10 +481,11 @@ export async function createNode(options: NodeOptions = {}): Promise<PodNode> {
     ),
   );
   try {
-    const runtime = new Runtime({root, setup, agent, lifetime: options.lifetime ?? 'bound'});
+    const images = () => node.images();
+    const runtime = new Runtime({root, setup, agent, lifetime: options.lifetime ?? 'bound', images});
     makeFolder(join(root, 'plans'), 0o700);
     const ledger = openLedger(root, setup, options, runtime);
-    const node = new PodNode({root, setup, runtime, ledger, options});
+    const node: PodNode = new PodNode({root, setup, runtime, ledger, options});
     if (options.prepare) await node.prepare(options.prepare);
     return node;
   } catch (error) {

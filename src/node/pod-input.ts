@@ -8,12 +8,18 @@ export function isPod(input: PodInput | Pod): input is Pod {
   return 'metadata' in input && 'spec' in input;
 }
 
-function containerManifest(input: ContainerInput, fallbackName: string): Record<string, unknown> {
-  const {env, name, image, command, args, ...rest} = input;
+/** `sleep infinity` is what a container without words does, but for an image that has a program of its own. */
+function containerManifest(
+  input: ContainerInput,
+  fallbackName: string,
+  hasProgram: (image: string) => boolean,
+): Record<string, unknown> {
+  const {env, name, image = 'host', command, args, ...rest} = input;
+  const words = command ?? (args || hasProgram(image) ? undefined : ['sleep', 'infinity']);
   return {
     name: name ?? fallbackName,
-    image: image ?? 'host',
-    command: command ?? (args ? undefined : ['sleep', 'infinity']),
+    image,
+    ...(words ? {command: words} : {}),
     ...(args ? {args} : {}),
     ...(env
       ? {
@@ -26,8 +32,8 @@ function containerManifest(input: ContainerInput, fallbackName: string): Record<
   };
 }
 
-/** A pod manifest of an input; it goes through the same parser and rules as a file. */
-export function podOf(input: PodInput): Pod {
+/** A pod manifest of an input; it goes through the same parser and rules as a file. `hasProgram`: whether an image may name one. */
+export function podOf(input: PodInput, hasProgram: (image: string) => boolean = () => false): Pod {
   const {name, namespace, hostUsers, hostname, shareProcessNamespace, labels, volumes, containers, ...others} = input;
   const {hostNetwork, hostPID, hostIPC, podSecurityContext, ...container} = others;
   const manifest = {
@@ -48,7 +54,7 @@ export function podOf(input: PodInput): Pod {
       ...(hostIPC === undefined ? {} : {hostIPC}),
       ...(podSecurityContext ? {securityContext: podSecurityContext} : {}),
       containers: (containers ?? [container]).map((each, index) =>
-        containerManifest(each, index === 0 ? 'main' : `c${index}`),
+        containerManifest(each, index === 0 ? 'main' : `c${index}`, hasProgram),
       ),
     },
   };

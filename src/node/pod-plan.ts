@@ -1,8 +1,10 @@
 import {execFileSync} from 'node:child_process';
 import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
+import type {Mount} from '../../native-free/cri.ts';
 import {subrootError} from '../../native-free/errors.ts';
 import {BLOCK_SIZE} from '../../native-free/ids.ts';
+import {parseImageReference} from '../../native-free/image-reference.ts';
 import {
   type ConfinementOptions,
   confinementOf,
@@ -20,6 +22,7 @@ import {
 } from '../../sim/index.ts';
 import {agentScript} from '../host/agent.ts';
 import type {Step} from '../host/step.ts';
+import {imageStoreRoot} from '../images/store-root.ts';
 import {mappingsOf} from '../runtime/mappings.ts';
 import {Planner} from '../runtime/planner.ts';
 import {capabilitiesOf} from '../runtime/program.ts';
@@ -29,6 +32,7 @@ import {stateRoot} from '../state-root.ts';
 import {chooseMode, type Mode, type ModeSetup} from '../userns/mode.ts';
 import {readNodeFacts} from './node-facts.ts';
 import type {NodeOptions, PodInput} from './node-options.ts';
+import {planImage} from './planned-image.ts';
 import {isPod, objectsOf, podOf} from './pod-input.ts';
 
 /** Everything that starting a pod would do, as a value: `--dry-run` prints it, and the agent executes the same steps. */
@@ -48,15 +52,20 @@ export interface PodPlan {
   readonly parts: readonly {readonly what: string; readonly argv: readonly string[]; readonly steps: readonly Step[]}[];
 }
 
-/** The pod of a manifest or of an input, checked by the rules of the Kubernetes version. Errors: SUBROOT_IMAGE_UNKNOWN, SUBROOT_POD_*. */
+/** The pod of a manifest or of an input, checked by the rules of the Kubernetes version. Errors: SUBROOT_IMAGE_NAME_INVALID, SUBROOT_POD_*. */
 export function resolvePod(input: PodInput | Pod, options: NodeOptions): Pod {
-  const pod = isPod(input) ? input : podOf(input);
+  const pod = isPod(input) ? input : podOf(input, (image) => isStoreName(imageTarget(image, options)));
   const kubernetes = options.kubernetes ?? '1.37';
   requireValidPod(pod, {kubernetes});
   const {allowedUnsafeSysctls} = options;
   requireAdmitted(pod, {kubernetes, ...(allowedUnsafeSysctls ? {allowedUnsafeSysctls} : {})});
   for (const container of startedContainers(pod)) refuseSecurityModules(confinementOf(pod, container));
-  for (const {image} of startedContainers(pod)) resolveImage(image, options);
+  for (const {image} of startedContainers(pod)) {
+    const target = imageTarget(image, options);
+    if (!isStoreName(target)) continue;
+    const parsed = parseImageReference(target);
+    if (!parsed.ok) throw subrootError('SUBROOT_IMAGE_NAME_INVALID', {image, why: parsed.why});
+  }
   return pod;
 }
 
@@ -65,12 +74,15 @@ export function confinementOptionsOf(root: string, {seccompDefault, seccompRoot}
   return {seccompRoot: seccompRoot ?? join(root, 'seccomp'), seccompDefault: seccompDefault ?? false};
 }
 
-/** `host` or a folder, by the node's table of images (a tag is ignored where the table has none). */
-export function resolveImage(image: string, {images = {}}: NodeOptions): string {
-  const target = images[image] ?? images[image.replace(/:[^:/]*$/, '')] ?? image;
-  if (target !== 'host' && !target.startsWith('/'))
-    throw subrootError('SUBROOT_IMAGE_UNKNOWN', {image, why: 'subroot has no images of registries yet'});
-  return target;
+/** `host`, a folder, or the name of an image: what the node's table says (a tag is ignored where the table has none), else the name itself. */
+export function imageTarget(image: string, {images = {}}: NodeOptions): string {
+  const of = (name: string) => (Object.hasOwn(images, name) ? images[name] : undefined);
+  return of(image) ?? of(image.replace(/:[^:/]*$/, '')) ?? image;
+}
+
+/** True for what is neither this machine's userland nor a folder. */
+export function isStoreName(target: string): boolean {
+  return target !== 'host' && !target.startsWith('/');
 }
 
 function runGetsubids(args: readonly string[]): GetsubidsResult {
@@ -131,6 +143,31 @@ export async function planPod(input: PodInput | Pod, options: NodeOptions = {}):
   const planner = new Planner(root);
   const argv = ['perl', agentScript, 'serve', process.arch];
   const map = block && `0 ${block.hostId} ${block.size}`;
+  const containers: PodPlan['parts'][number][] = [];
+  for (const container of pod.spec.containers) {
+    const asked = containerConfigOf(pod, container, block, {
+      hostPathOf: (mount) => `(volume ${mount.name})`,
+      resolveImage: (image) => imageTarget(image, options),
+      objects: objectsOf(options.objects),
+      // The state folder need not be there.
+      node: () => readNodeFacts('/'),
+      ...(options.kubernetes === undefined ? {} : {kubernetes: options.kubernetes}),
+      confinement: confinementOptionsOf(root, options),
+    });
+    const planned = isStoreName(asked.image.image)
+      ? await planImage(imageStoreRoot(options), asked, sandbox, setup)
+      : {config: asked};
+    const context = planned.config.linux?.securityContext;
+    const seccomp = await filterOf(context, capabilitiesOf(context).bounding);
+    const mountOf = (mount: Mount) => ({
+      ...mount,
+      readonly: mount.readonly ?? false,
+      isDirectory: true,
+      idmapped: (mount.uidMappings?.length ?? 0) > 0,
+    });
+    const steps = planner.container({...planned, ...(seccomp ? {seccomp} : {})}, sandbox, 0, mountOf);
+    containers.push({what: `container ${container.name}`, argv, steps});
+  }
   return {
     pod: `${pod.metadata.namespace}/${pod.metadata.name}`,
     mode: setup.mode,
@@ -146,33 +183,7 @@ export async function planPod(input: PodInput | Pod, options: NodeOptions = {}):
           ...planner.sandbox(config, {bound: options.lifetime !== 'detached'}),
         ],
       },
-      ...(await Promise.all(
-        pod.spec.containers.map(async (container) => {
-          const containerConfig = containerConfigOf(pod, container, block, {
-            hostPathOf: (mount) => `(volume ${mount.name})`,
-            resolveImage: (image) => resolveImage(image, options),
-            objects: objectsOf(options.objects),
-            // The state folder need not be there.
-            node: () => readNodeFacts('/'),
-            ...(options.kubernetes === undefined ? {} : {kubernetes: options.kubernetes}),
-            confinement: confinementOptionsOf(root, options),
-          });
-          const context = containerConfig.linux?.securityContext;
-          const seccomp = await filterOf(context, capabilitiesOf(context).bounding);
-          const steps = planner.container(
-            {config: containerConfig, ...(seccomp ? {seccomp} : {})},
-            sandbox,
-            0,
-            (mount) => ({
-              ...mount,
-              readonly: mount.readonly ?? false,
-              isDirectory: true,
-              idmapped: (mount.uidMappings?.length ?? 0) > 0,
-            }),
-          );
-          return {what: `container ${container.name}`, argv, steps};
-        }),
-      )),
+      ...containers,
     ],
   };
 }

@@ -3,10 +3,10 @@ import type {Step} from '../host/step.ts';
 import {type NodeShares, rootMountPoint, type SeccompFilter} from './sandbox-plan.ts';
 import {holdUserland, placeUserland, type UserlandEntry} from './userland.ts';
 
-/** What fills the root: this machine's userland read-only under a private tmpfs, or a folder under a private overlay. */
+/** What fills the root: this machine's userland read-only under a private tmpfs, or folders under a private overlay, the highest first. */
 export type RootSource =
   | {readonly kind: 'host'; readonly userland: readonly UserlandEntry[]; readonly alternatives: string | undefined}
-  | {readonly kind: 'directory'; readonly path: string; readonly idmapped: boolean};
+  | {readonly kind: 'directory'; readonly paths: readonly string[]; readonly idmapped: boolean};
 
 export interface PlannedMount {
   readonly hostPath: string;
@@ -100,7 +100,10 @@ export function planProgram(program: ProgramIdentity, groups: '' | '-', argv: re
 }
 
 function holdRoot(root: RootSource): Step[] {
-  if (root.kind === 'directory') return [['tree', 'image', root.path, root.idmapped ? 'rec,ro,idmap=pod' : 'rec,ro']];
+  if (root.kind === 'directory') {
+    const flags = root.idmapped ? 'rec,ro,idmap=pod' : 'rec,ro';
+    return root.paths.map((path, index): Step => ['tree', `image:${index}`, path, flags]);
+  }
   return [
     ...holdUserland(root.userland),
     ...(root.alternatives === undefined
@@ -118,6 +121,7 @@ function placeRoot(root: RootSource): Step[] {
     ];
   }
   const scratch = rootMountPoint;
+  const lowers = root.paths.map((_, index) => `${scratch}/lower/${index}`);
   return [
     ['fs', 'scratch', 'tmpfs', 'nodev', 'mode=0700'],
     ['attach', 'scratch', scratch],
@@ -125,18 +129,19 @@ function placeRoot(root: RootSource): Step[] {
     ['mkdir', `${scratch}/upper`, '0755'],
     ['mkdir', `${scratch}/work`, '0755'],
     ['mkdir', `${scratch}/root`, '0755'],
-    ['attach', 'image', `${scratch}/lower`],
+    ...lowers.flatMap((lower, index): Step[] => [
+      ['mkdir', lower, '0755'],
+      ['attach', `image:${index}`, lower],
+    ]),
     [
-      'fs',
-      'root',
+      // By mount(2), since a value of fsconfig(2) has at most 256 bytes, and an image may have many layers. Source: fs/fsopen.c.
+      'mount',
+      'overlay',
+      `${scratch}/root`,
       'overlay',
       'nodev',
-      `lowerdir=${scratch}/lower`,
-      `upperdir=${scratch}/upper`,
-      `workdir=${scratch}/work`,
-      'userxattr',
+      `lowerdir=${lowers.join(':')},upperdir=${scratch}/upper,workdir=${scratch}/work,userxattr`,
     ],
-    ['attach', 'root', `${scratch}/root`],
   ];
 }
 

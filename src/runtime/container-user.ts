@@ -13,23 +13,25 @@ export interface ContainerUser {
   readonly home: string;
 }
 
-/** The text of a file of the container's image: its own, or the one that every pod of image `host` gets. */
-function etcOf(config: ContainerConfig, path: string): string {
-  const {image} = config.image;
-  return (image === 'host' ? builtinEtc[path] : readImageFile(image, path)) ?? '';
+/** The text of a file of the container's image: that of a folder, or the one that every pod of image `host` gets. */
+function fileOf({image: {image}}: ContainerConfig, path: string): string | undefined {
+  return image === 'host' ? builtinEtc[path] : readImageFile(image, path);
 }
 
 /**
  * The user of a container by its request and its image's /etc/passwd and /etc/group. A uid without a group has that of its passwd line, else 0;
  * policy Merge adds the groups that name the user, Strict does not. Errors: SUBROOT_CONFIG_INVALID for contradictions, and for a name that the
- * image does not have. Source: containerd internal/cri/server/container_create.go and oci WithUser, WithAdditionalGIDs, 2.1; cri-v1 facts §8.
+ * image does not have. `readFile` reads a file of the image; by default that of a folder or of image `host`. Source: containerd internal/cri/server/container_create.go and oci WithUser, WithAdditionalGIDs, 2.1; cri-v1 facts §8.
  */
-export function userOf(config: ContainerConfig): ContainerUser {
+export function userOf(
+  config: ContainerConfig,
+  readFile: (path: string) => string | undefined = (path) => fileOf(config, path),
+): ContainerUser {
   const context = config.linux?.securityContext;
   requireOneUser(context);
   const asked = context?.supplementalGroups ?? [];
   const name = context?.runAsUsername ?? '';
-  const passwd = parsePasswd(etcOf(config, '/etc/passwd'));
+  const passwd = parsePasswd(readFile('/etc/passwd') ?? '');
   const uid = name === '' ? (context?.runAsUser?.value ?? 0) : undefined;
   const account = passwd.find((each) => (uid === undefined ? each.name === name : each.uid === uid));
   if (uid === undefined && !account) {
@@ -38,7 +40,7 @@ export function userOf(config: ContainerConfig): ContainerUser {
   }
   const gid = context?.runAsGroup?.value ?? account?.gid ?? 0;
   const isMerged = (context?.supplementalGroupsPolicy ?? 'Merge') === 'Merge';
-  const memberships = isMerged && account ? groupsOf(parseGroup(etcOf(config, '/etc/group')), account.name) : [];
+  const memberships = isMerged && account ? groupsOf(parseGroup(readFile('/etc/group') ?? ''), account.name) : [];
   return {
     uid: uid ?? account?.uid ?? 0,
     gid,

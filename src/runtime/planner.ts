@@ -9,7 +9,7 @@ import {mappingsOf, type PodMappings} from './mappings.ts';
 import {hostnameOf, sharesOf, sysctlsOf} from './node-namespaces.ts';
 import {type ProgramSource, programOf} from './program.ts';
 import {planSandbox, planUserns, type SeccompFilter} from './sandbox-plan.ts';
-import type {SandboxRecord} from './state-store.ts';
+import type {ContainerRecord, SandboxRecord} from './state-store.ts';
 import {readAlternatives, readUserland, type UserlandEntry} from './userland.ts';
 
 /** What OCI runtimes hide and protect when the request does not say. */
@@ -43,6 +43,11 @@ export class Planner {
     this.alternatives = links.length === 0 ? undefined : {folder: join(root, 'alternatives'), links};
   }
 
+  /** What every root here is made of, but those of images. */
+  get userland(): readonly UserlandEntry[] {
+    return this.#userland;
+  }
+
   /** The part of a sandbox's plan that can run ahead of its pod: its mapped user namespace; without mappings it shares the node's. */
   userns(input: {readonly mappings: PodMappings | undefined; readonly groups: '' | '-'}): Step[] {
     return planUserns({userland: this.#userland, ...input});
@@ -64,12 +69,12 @@ export class Planner {
 
   /** The plan of a container's init. Volumes are looked at unless `mountOf` says what they are. */
   container(
-    container: ProgramSource,
+    container: ProgramSource & Pick<ContainerRecord, 'image'>,
     sandbox: SandboxRecord,
     holderPid: number,
     mountOf: (mount: Mount) => PlannedMount = planMount,
   ): Step[] {
-    const {config} = container;
+    const {config, image} = container;
     const context = config.linux?.securityContext;
     const mappings = mappingsOf(sandbox.config);
     const pid = sandbox.config.linux?.securityContext?.namespaceOptions?.pid ?? 'CONTAINER';
@@ -78,7 +83,11 @@ export class Planner {
     const root: RootSource =
       config.image.image === 'host'
         ? {kind: 'host', userland: this.#userland, alternatives: this.alternatives?.folder}
-        : {kind: 'directory', path: config.image.image, idmapped: mappings !== undefined && sandbox.mode === 'host'};
+        : {
+            kind: 'directory',
+            paths: image?.lowers ?? [config.image.image],
+            idmapped: mappings !== undefined && sandbox.mode === 'host',
+          };
     const etc: Record<string, string> = {
       ...(root.kind === 'host' ? builtinEtc : {}),
       '/etc/hostname': `${hostname}\n`,
@@ -121,13 +130,13 @@ function readNodeFile(path: string): string | undefined {
   }
 }
 
-/** The words of a container's own program. Throws SUBROOT_CONFIG_INVALID when there are none: no image here has an entrypoint. */
+/** The words of a container's own program, its image's included by then. Throws SUBROOT_CONFIG_INVALID when there are none. */
 export function argvOf(config: ContainerConfig): string[] {
   const argv = [...(config.command ?? []), ...(config.args ?? [])];
   if (argv.length === 0)
     throw subrootError('SUBROOT_CONFIG_INVALID', {
       field: 'command',
-      why: 'neither the container nor its image names a program (the image `host` has no entrypoint)',
+      why: 'neither the container nor its image names a program (the image `host`, a folder and an imported root have no entrypoint)',
     });
   return argv;
 }
@@ -151,17 +160,25 @@ export function planMount(mount: Mount): PlannedMount {
   return {...mount, readonly: mount.readonly ?? false, isDirectory, idmapped: (mount.uidMappings?.length ?? 0) > 0};
 }
 
-/** Throws SUBROOT_IMAGE_UNKNOWN unless the image is `host` or a folder. */
-export function requireImage(config: ContainerConfig): void {
-  const {image, userSpecifiedImage} = config.image;
+/** True for an image that is no folder and not this machine's userland: one of the store, if it is any. */
+export function isStoreImage({image}: ContainerConfig): boolean {
+  return image.image !== 'host' && !isAbsolute(image.image);
+}
+
+/** The error for an image that is not there. */
+export function unknownImage({image: {image, userSpecifiedImage}}: ContainerConfig, why: string): Error {
+  return subrootError('SUBROOT_IMAGE_UNKNOWN', {image: userSpecifiedImage ?? image, why});
+}
+
+/** Throws SUBROOT_IMAGE_UNKNOWN unless an image that is a path is one of a folder. */
+export function requireFolder(config: ContainerConfig): void {
+  const {image} = config.image;
   if (image === 'host') return;
-  const refuse = (why: string) => subrootError('SUBROOT_IMAGE_UNKNOWN', {image: userSpecifiedImage ?? image, why});
-  if (!isAbsolute(image)) throw refuse('it is neither `host` nor the full path of a folder');
   let isFolder: boolean;
   try {
     isFolder = statSync(image).isDirectory();
   } catch {
-    throw refuse(`there is nothing at ${image}`);
+    throw unknownImage(config, `there is nothing at ${image}`);
   }
-  if (!isFolder) throw refuse(`${image} is not a folder`);
+  if (!isFolder) throw unknownImage(config, `${image} is not a folder`);
 }

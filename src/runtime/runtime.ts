@@ -26,10 +26,12 @@ import {AttachConnection} from './attach-client.ts';
 import type {PlannedMount} from './container-plan.ts';
 import {userOf} from './container-user.ts';
 import {FifoPool} from './fifo-pool.ts';
+import {withImage} from './image-program.ts';
+import type {ContainerImage, ImageSource} from './image-source.ts';
 import {Inventory} from './inventory.ts';
 import {mappingsOf, mappingText, type PodMappings, requireMappings} from './mappings.ts';
 import {hostnameOf, isPlain, pidOptionsOf, requireNamespaces, sharesOf, sysctlsOf} from './node-namespaces.ts';
-import {argvOf, Planner, planMount, requireImage} from './planner.ts';
+import {argvOf, isStoreImage, Planner, planMount, requireFolder, unknownImage} from './planner.ts';
 import {capabilitiesOf, ownerOf, programOf} from './program.ts';
 import type {SeccompFilter} from './sandbox-plan.ts';
 import {filterOf, refuseSecurityModules} from './security-profile.ts';
@@ -42,6 +44,8 @@ export interface RuntimeOptions {
   readonly agent: Agent;
   /** `bound`: pods die with this process. `detached`: they outlive it, each container with a small supervisor. */
   readonly lifetime: 'bound' | 'detached';
+  /** The store of images; loaded when a container wants one of them. */
+  readonly images?: () => Promise<ImageSource>;
 }
 
 /** The sum of what ExecSync keeps, a little under gRPC's usual 16 MiB message. */
@@ -76,6 +80,7 @@ export class Runtime implements StreamingRuntimeService {
   readonly #holders = new Map<string, Launched>();
   readonly #live = new Map<string, LiveContainer>();
   readonly #fifos: FifoPool;
+  readonly #images: RuntimeOptions['images'];
   #alternatives: Promise<void> | undefined;
   #nextKey = 0;
 
@@ -85,6 +90,7 @@ export class Runtime implements StreamingRuntimeService {
     this.setup = options.setup;
     this.agent = options.agent;
     this.lifetime = options.lifetime;
+    this.#images = options.images;
     this.#self = {pid: process.pid, startTime: startTimeOf(process.pid) ?? ''};
     this.planner = new Planner(options.root);
     this.#fifos = new FifoPool(this.agent, join(options.root, 'fifos'));
@@ -333,7 +339,6 @@ export class Runtime implements StreamingRuntimeService {
     request: {podSandboxId: string; config: ContainerConfig; sandboxConfig: PodSandboxConfig},
     options: CallOptions = {},
   ): Promise<{containerId: string}> {
-    const {config} = request;
     const sandbox = this.inventory.requireSandbox(request.podSandboxId);
     if (!this.inventory.isReady(sandbox))
       throw subrootError('SUBROOT_WRONG_STATE', {
@@ -344,23 +349,25 @@ export class Runtime implements StreamingRuntimeService {
         needed: 'READY',
         mend: 'remove it and run the pod anew',
       });
-    if (!config.metadata?.name)
+    if (!request.config.metadata?.name)
       throw subrootError('SUBROOT_CONFIG_INVALID', {field: 'metadata.name', why: 'it is empty'});
-    throwIfAborted(options.signal, `creating container ${config.metadata.name}`);
-    this.#requireSameUserns(sandbox, config);
-    requireImage(config);
-    const argv = argvOf(config);
-    const context = config.linux?.securityContext;
-    refuseSecurityModules(context);
-    const user = userOf(config);
-    programOf({config, user}, sandbox);
-    const seccomp = await filterOf(context, capabilitiesOf(context).bounding);
-    for (const mount of config.mounts ?? []) this.#planMount(mount);
+    throwIfAborted(options.signal, `creating container ${request.config.metadata.name}`);
+    this.#requireSameUserns(sandbox, request.config);
+    refuseSecurityModules(request.config.linux?.securityContext);
+    for (const mount of request.config.mounts ?? []) this.#planMount(mount);
 
     const id = randomBytes(32).toString('hex');
-    const key = `${sandbox.id}/${config.metadata.name}/${config.metadata.attempt}`;
+    const image = isStoreImage(request.config) ? await this.#hold(id, request.config, sandbox, options) : undefined;
+    if (!image) requireFolder(request.config);
+    const key = `${sandbox.id}/${request.config.metadata.name}/${request.config.metadata.attempt}`;
     this.trace(this.store.containerFolder(id));
     try {
+      const config = image ? withImage(request.config, image) : request.config;
+      const argv = argvOf(config);
+      const context = config.linux?.securityContext;
+      const user = userOf(config, image?.readFile);
+      programOf({config, user}, sandbox);
+      const seccomp = await filterOf(context, capabilitiesOf(context).bounding);
       const logDirectory = sandbox.config.logDirectory;
       const logPath = logDirectory && config.logPath ? join(logDirectory, config.logPath) : '';
       if (logPath) makeFolder(dirname(logPath), 0o755);
@@ -373,6 +380,7 @@ export class Runtime implements StreamingRuntimeService {
         argv,
         user,
         ...(seccomp ? {seccomp} : {}),
+        ...(image ? {image: {id: image.id, lowers: image.lowers, usePath: image.usePath}} : {}),
       });
       this.#reserve('container', key, id);
       this.trace(this.store.namePath('container', key));
@@ -380,9 +388,31 @@ export class Runtime implements StreamingRuntimeService {
     } catch (error) {
       this.store.removeContainer(id);
       this.store.releaseName('container', key, id);
+      this.#letGo(image);
       this.untrace(this.store.namePath('container', key), this.store.containerFolder(id));
       throw error;
     }
+  }
+
+  /** The image of the store that a container is to run on, kept for it. Errors: SUBROOT_IMAGE_*. */
+  async #hold(
+    container: string,
+    config: ContainerConfig,
+    sandbox: SandboxRecord,
+    {signal}: CallOptions,
+  ): Promise<ContainerImage> {
+    const source = await this.#images?.();
+    const use = {container, mark: this.store.sandboxFolder(sandbox.id), sandbox};
+    const image = await source?.hold(config.image.image, use, signal);
+    if (!image) throw unknownImage(config, 'it is not in the store of images');
+    this.trace(image.usePath);
+    return image;
+  }
+
+  #letGo(image: {readonly usePath: string} | undefined): void {
+    if (!image) return;
+    rmSync(image.usePath, {force: true});
+    this.untrace(image.usePath);
   }
 
   #requireSameUserns(sandbox: SandboxRecord, config: ContainerConfig): void {
@@ -578,6 +608,7 @@ export class Runtime implements StreamingRuntimeService {
     this.#live.delete(record.id);
     this.store.removeContainer(record.id);
     this.store.releaseName('container', key, record.id);
+    this.#letGo(record.image);
     this.untrace(this.store.namePath('container', key), this.store.containerFolder(record.id));
   }
 
@@ -711,8 +742,13 @@ const signalNumbers: Readonly<Record<string, number>> = {
   PWR: 30,
 };
 
-function signalNumber(name: string): number {
-  return signalNumbers[name.replace(/^SIG/, '')] ?? 15;
+/** By name, number, or place among the realtime signals, as images write it. Source: signal(7), with 34 as the C library's first. */
+function signalNumber(word: string): number {
+  const name = word.replace(/^SIG/, '');
+  const [, end, sign, places = '0'] = /^RT(MIN|MAX)(?:([+-])(\d+))?$/.exec(name) ?? [];
+  if (end !== undefined) return (end === 'MIN' ? 34 : 64) + Number(`${sign ?? '+'}${places}`);
+  const number = /^\d+$/.test(name) ? Number(name) : signalNumbers[name];
+  return number !== undefined && number > 0 && number < 65 ? number : 15;
 }
 
 function throwIfAborted(signal: AbortSignal | undefined, what: string): void {

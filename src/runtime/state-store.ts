@@ -63,6 +63,8 @@ export interface ContainerRecord {
   readonly seccomp?: SeccompFilter;
   /** Who its programs are, as read from the image when it was made. */
   readonly user?: ContainerUser;
+  /** The image of the store that it runs on. What the image says of its program is in `config` already. */
+  readonly image?: {readonly id: string; readonly lowers: readonly string[]; readonly usePath: string};
   /** What a program that joins it gets: capabilities, ids, environment. */
   readonly argv: readonly string[];
 }

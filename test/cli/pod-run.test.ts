@@ -195,10 +195,10 @@ const mistakes: readonly Mistake[] = [
     says: /write --image debian=host/,
   },
   {
-    title: 'an unknown image',
+    title: 'a name that is none of an image',
     args: ['-'],
-    input: stays.replace('"host"', '"alpine:3"'),
-    says: /`--image alpine:3=host`.*\[SUBROOT_IMAGE_UNKNOWN\]/s,
+    input: stays.replace('"host"', '"Alpine:3"'),
+    says: /Alpine:3 is no name of an image.*\[SUBROOT_IMAGE_NAME_INVALID\]/s,
   },
   {
     title: 'an unknown Kubernetes version',

@@ -30,7 +30,12 @@ export type Requirement =
   | 'podman'
   | 'bwrap'
   | 'unshare'
-  | 'containerd';
+  | 'containerd'
+  | 'docker-registry'
+  | 'busybox'
+  | 'zstd'
+  | 'openssl'
+  | 'htpasswd';
 
 function hasTool(name: string): boolean {
   return `${process.env.PATH ?? ''}:/usr/sbin:/usr/bin:/sbin:/bin`.split(delimiter).some((folder) => {
@@ -83,6 +88,11 @@ const missing: Record<Requirement, () => string | undefined> = {
   bwrap: tool('bwrap'),
   unshare: tool('unshare'),
   containerd: tool('containerd'),
+  'docker-registry': tool('docker-registry'),
+  busybox: tool('busybox'),
+  zstd: tool('zstd'),
+  openssl: tool('openssl'),
+  htpasswd: tool('htpasswd'),
   cgroup2: () =>
     / - cgroup2 /.test(readFileSync('/proc/self/mountinfo', 'utf8')) ? undefined : 'no cgroup v2 hierarchy is mounted',
 };

@@ -109,21 +109,34 @@ rootTest.serial('a pod that no Kubernetes would take is refused with the rule', 
   );
 });
 
-rootTest.serial('an image of a registry is refused with what to say instead', async (t) => {
+rootTest.serial('an image that is not here is refused with what to say instead', async (t) => {
   const lab = await makeLab(t);
-  await cliRefuses(
-    t,
-    lab,
-    ['run', '-'],
-    {
-      exitCode: 2,
-      code: 'SUBROOT_IMAGE_UNKNOWN',
-      layer: 'image',
-      value: /there is no image nginx:1\.27/,
-      mend: /--image nginx:1\.27=host/,
-    },
-    {input: manifestOf(`hostUsers: false\n${container.replace('image: host', 'image: nginx:1.27')}`)},
-  );
+  const refused = (image: string, more: string, expected: Parameters<typeof cliRefuses>[3]) =>
+    cliRefuses(t, lab, ['run', '-'], expected, {
+      input: manifestOf(`hostUsers: false\n${container.replace('image: host', `image: ${image}${more}`)}`),
+    });
+  await refused('nginx:1.27', '\n  imagePullPolicy: Never', {
+    exitCode: 2,
+    code: 'SUBROOT_IMAGE_NEVER_PULL',
+    layer: 'image',
+    value: /container image nginx:1\.27 is not present with pull policy of Never/,
+    mend: /`subroot pull nginx:1\.27`/,
+  });
+  // Nothing listens there.
+  await refused('127.0.0.1:1/app:1', '', {
+    exitCode: 3,
+    code: 'SUBROOT_REGISTRY_UNREACHABLE',
+    layer: 'registry',
+    value: /cannot reach 127\.0\.0\.1:1 for 127\.0\.0\.1:1\/app:1: nothing listens there \(ECONNREFUSED\)/,
+    mend: /without a network use what is here: .*`subroot import`, `--image 127\.0\.0\.1:1\/app:1=host`/,
+  });
+  await refused('"not an image"', '', {
+    exitCode: 2,
+    code: 'SUBROOT_IMAGE_NAME_INVALID',
+    layer: 'image',
+    value: /not an image is no name of an image/,
+    mend: /docker\.io\/library\/debian:12/,
+  });
 });
 
 // ── pools and names

@@ -2,7 +2,7 @@ import {existsSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync
 import {join} from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
-import type {ContainerConfigOptions, Pod} from '../../sim/index.ts';
+import type {ContainerConfigOptions, ImageUser, Pod} from '../../sim/index.ts';
 import {
   containerConfigOf,
   expandReferences,
@@ -221,8 +221,16 @@ test('runAsNonRoot refuses a container that would be root', (t) => {
   const code = 'SUBROOT_POD_NON_ROOT';
   t.throws(() => configOf(`securityContext: {runAsNonRoot: true}, ${plain}`), {
     code,
-    message: /container c of pod web .* runAsUser is not set/,
+    message: /container c of pod web .* container has runAsNonRoot and image will run as root/,
   });
+  const spec = `securityContext: {runAsNonRoot: true}, ${plain}`;
+  const withUser = (user: ImageUser) => configOf(spec, {imageUserOf: () => user});
+  t.throws(() => withUser({uid: 0}), {code, message: /image will run as root/});
+  t.throws(() => withUser({username: 'anna'}), {
+    code,
+    message: /image has non-numeric user \(anna\), cannot verify user is non-root/,
+  });
+  t.notThrows(() => withUser({uid: 1000}));
   t.throws(() => configOf(`securityContext: {runAsNonRoot: true, runAsUser: 0}, ${plain}`), {
     code,
     message: /runAsUser is 0/,

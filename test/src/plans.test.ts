@@ -56,7 +56,11 @@ const root: fc.Arbitrary<RootSource> = fc.oneof(
     userland: fc.constant(userland),
     alternatives: fc.constantFrom(undefined, '/state/alternatives'),
   }),
-  fc.record({kind: fc.constant('directory' as const), path: fc.constant('/images/one'), idmapped: fc.boolean()}),
+  fc.record({
+    kind: fc.constant('directory' as const),
+    paths: fc.constant(['/images/one', '/images/two']),
+    idmapped: fc.boolean(),
+  }),
 );
 
 const ownNamespaces: NodeShares = {network: false, pid: false, ipc: false};
@@ -277,7 +281,7 @@ test('no tree of the machine is writable unless a mount asked for it, and no idm
         t.true(flags.includes('ro') || writable.has(source) || isProc, step.join(' '));
         const planned = input.mounts[Number(/^mount:(\d+)$/.exec(key)?.[1])];
         const wantsMap =
-          planned?.idmapped ?? (input.root.kind === 'directory' && key === 'image' && input.root.idmapped);
+          planned?.idmapped ?? (input.root.kind === 'directory' && key.startsWith('image:') && input.root.idmapped);
         t.is(flags.includes('idmap=pod'), wantsMap, step.join(' '));
       });
       const usesMap = plan.some((step) => step[0] === 'tree' && step[3].includes('idmap='));
