@@ -10,6 +10,8 @@ export interface CommandContext {
   readonly format: OutputFormat;
   /** Absolute path of the state folder; it need not exist. */
   readonly root: string;
+  /** Absolute path of the store of images; it need not exist. */
+  readonly imageStore: string;
   readonly mode: ModeChoice;
   readonly debug: boolean;
   /** The whole command table. */
@@ -54,7 +56,7 @@ export interface CommandEntry {
   /** Words after the name: `<x>` is required, `[x]` may be left out, `..` repeats. A `pod` among them is completed with pod names. */
   readonly usage: string;
   readonly summary: string;
-  readonly group: 'pods' | 'ids' | 'this program';
+  readonly group: 'pods' | 'images' | 'ids' | 'this program';
   readonly examples: readonly (readonly [command: string, what: string])[];
   /** The first word that is no flag ends ours: all after it belongs to the program that is started (as in `exec`). */
   readonly passThrough?: boolean;

@@ -1,3 +1,4 @@
+import {imageStoreRoot} from '../images/store-root.ts';
 import {stateRoot} from '../state-root.ts';
 import type {CommandContext, CommandEntry, CommandModule, ModeChoice, OutputFormat} from './command.ts';
 import {commands, findCommand} from './commands.ts';
@@ -89,6 +90,7 @@ async function runCommand(entry: CommandEntry, command: CommandModule, argv: rea
     output,
     format,
     root: stateRoot(parsed.globals.root),
+    imageStore: imageStoreRoot({imageStore: parsed.globals['image-store'], root: parsed.globals.root}),
     mode: parsed.globals.mode as ModeChoice,
     debug: parsed.globals.debug === true,
     commands,

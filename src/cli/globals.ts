@@ -16,6 +16,11 @@ export const globalOptions = {
     requiresArg: true,
     describe: 'state folder (also SUBROOT_ROOT)',
   },
+  'image-store': {
+    type: 'string',
+    requiresArg: true,
+    describe: 'where images are kept (also SUBROOT_IMAGE_STORE)',
+  },
   mode: {
     type: 'string',
     choices: ['auto', 'host', 'subid', 'single'],
@@ -34,7 +39,7 @@ export function globalOptionsOf({defaultFormat = 'table'}: Pick<CommandModule, '
   return {...globalOptions, output: {...globalOptions.output, default: defaultFormat}};
 }
 
-const valueFlags = new Set(['-o', '--output', '--root', '--mode']);
+const valueFlags = new Set(['-o', '--output', '--root', '--image-store', '--mode']);
 
 /**
  * Index of the command's word in the arguments, or -1 when there is none: the first word that is neither a flag nor a global flag's value.

@@ -5,7 +5,10 @@ import {usageError} from './failure.ts';
 import {globalOptions, globalOptionsOf} from './globals.ts';
 import {findNearest} from './nearest.ts';
 
-type Globals = {readonly [Name in keyof typeof globalOptions]?: string | boolean} & {readonly root?: string};
+type Globals = {readonly [Name in keyof typeof globalOptions]?: string | boolean} & {
+  readonly root?: string;
+  readonly 'image-store'?: string;
+};
 
 export interface ParsedCommand {
   readonly globals: Globals;

@@ -11,6 +11,7 @@ import type {SandboxRecord} from '../runtime/state-store.ts';
 import type {ModeSetup} from '../userns/mode.ts';
 import {criImage, findRefs, findStored, listStored} from './catalog.ts';
 import type {FetchedImage} from './fetched-image.ts';
+import {imageInfo} from './image-info.ts';
 import {ImageStore, type StoredImage} from './image-store.ts';
 import type {ImportOptions} from './import.ts';
 import {inParallel} from './in-parallel.ts';
@@ -19,6 +20,7 @@ import {layersOf} from './layer-stack.ts';
 import {type LayerView, layerViewOf} from './layer-view.ts';
 import type {FetchOptions} from './pull.ts';
 import type {PullProgress, RegistryOptions} from './pull-progress.ts';
+import {storeUsage} from './store-usage.ts';
 import {type SweepReport, sweepStore} from './sweep.ts';
 import type {LayerSource} from './unpacker.ts';
 
@@ -275,41 +277,4 @@ function layerSources(store: ImageStore, {manifest, config}: Pick<FetchedImage, 
     path: store.blobPath(digest),
   }));
   return [...new Map(all.map((layer) => [layer.diffId, layer])).values()];
-}
-
-/** What the store uses of its disk: blobs as they are, layers by what their archives hold. */
-export function storeUsage(store: ImageStore): FilesystemUsage {
-  const blobs = store.blobs();
-  const layers = store.layers().map(({view, diffId}) => store.readLayer(view, diffId));
-  const bytes =
-    blobs.reduce((sum, {stat}) => sum + stat.size, 0) + layers.reduce((sum, layer) => sum + (layer?.bytes ?? 0), 0);
-  const inodes = blobs.length + layers.reduce((sum, layer) => sum + (layer?.entries ?? 0) + 2, 0);
-  return {
-    timestamp: BigInt(Date.now()) * 1_000_000n,
-    fsId: {mountpoint: store.root},
-    usedBytes: {value: bytes},
-    inodesUsed: {value: inodes},
-  };
-}
-
-/** What there is to say of an image beyond CRI's message, in the form that crictl's users know. */
-export function imageInfo(store: ImageStore, {config, manifest, manifestDigest}: StoredImage) {
-  return {
-    manifest: manifestDigest,
-    platform: config.platform,
-    created: config.created,
-    config: {
-      Entrypoint: config.entrypoint,
-      Cmd: config.cmd,
-      Env: config.env,
-      WorkingDir: config.workingDir,
-      User: config.user,
-      StopSignal: config.stopSignal,
-    },
-    layers: manifest.layers.map(({digest, size}, index) => {
-      const diffId = config.diffIds[index] ?? '';
-      const views = store.layers().flatMap((layer) => (layer.diffId === diffId ? [layer.view] : []));
-      return {digest, diffId, size, views};
-    }),
-  };
 }

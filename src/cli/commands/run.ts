@@ -1,5 +1,5 @@
 import {resolve} from 'node:path';
-import type {Pod} from '../../../sim/index.ts';
+import type {Pod, PullPolicy} from '../../../sim/index.ts';
 import {createNode, type PodNode} from '../../node/node.ts';
 import type {NodeOptions} from '../../node/node-options.ts';
 import {planPod, resolvePod} from '../../node/pod-plan.ts';
@@ -13,6 +13,7 @@ import {printFailure, usageError} from '../failure.ts';
 import {pairs, wholeNumber} from '../flag-words.ts';
 import {runSchema} from '../pod-schemas.ts';
 import {readManifest} from '../read-manifest.ts';
+import {registryFlags, registryOptions} from '../registry-flags.ts';
 import {shownName} from '../shown-name.ts';
 import {removePods, type Started, startPods} from '../start-pods.ts';
 import {type ContainerEnd, waitForPods} from '../wait-pods.ts';
@@ -32,6 +33,13 @@ export const runCommand = defineCommand({
       requiresArg: true,
       describe: "NAME=host (this machine's userland) or NAME=/a/root/folder; may be repeated",
     },
+    pull: {
+      type: 'string',
+      choices: ['Always', 'IfNotPresent', 'Never'],
+      requiresArg: true,
+      describe: 'when images are pulled, instead of what each imagePullPolicy says',
+    },
+    ...registryFlags,
     name: {type: 'string', requiresArg: true, describe: 'another name for the pod'},
     kubernetes: {type: 'string', requiresArg: true, describe: 'rules of that version, 1.25 to 1.37 (1.37)'},
     'ids-per-pod': {type: 'string', requiresArg: true, describe: 'ids of each pod, a multiple of 65536 (65536)'},
@@ -69,7 +77,10 @@ export const runCommand = defineCommand({
     const given: NodeOptions = {
       root: context.root,
       mode: context.mode,
+      imageStore: context.imageStore,
       lifetime: 'detached',
+      registries: registryOptions(flags),
+      ...(flags.pull === undefined ? {} : {pull: flags.pull as PullPolicy}),
       images: parseImages(flags.image),
       ...(flags.kubernetes === undefined ? {} : {kubernetes: flags.kubernetes}),
       ...(idsPerPod === undefined ? {} : {idsPerPod}),

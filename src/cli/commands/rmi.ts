@@ -1,0 +1,94 @@
+import {printable, subrootError} from '../../../native-free/errors.ts';
+import {findStored, listStored} from '../../images/catalog.ts';
+import type {ImageManager} from '../../images/image-manager.ts';
+import {ImageStore, type StoredImage} from '../../images/image-store.ts';
+import {byteSize} from '../byte-size.ts';
+import {type CommandContext, defineCommand} from '../command.ts';
+import {exitCodes} from '../exit-codes.ts';
+import {printFailure, usageError} from '../failure.ts';
+import {removeImageSchema} from '../image-schemas.ts';
+import {openNode} from '../open-node.ts';
+
+/** `subroot rmi`: images with all their names, and what nobody else has of them, in the words of `crictl rmi`. */
+export const removeImageCommand = defineCommand({
+  options: {
+    all: {alias: 'a', type: 'boolean', describe: 'every image'},
+    prune: {alias: 'q', type: 'boolean', describe: 'every image that no container uses'},
+    force: {
+      alias: 'f',
+      type: 'boolean',
+      describe: 'images in use too (their containers go on), and no error for one that is not there',
+    },
+  },
+  schema: removeImageSchema,
+  run: async ({flags, words}, context) => {
+    const takesAll = flags.all === true || flags.prune === true;
+    if (takesAll === words.length > 0)
+      throw usageError(
+        takesAll ? '--all and --prune take no images' : 'no image was named',
+        takesAll ? 'leave the names out' : 'name images, as `subroot images` lists them, or give --all or --prune',
+      );
+    const {output} = context;
+    const node = await openNode(context);
+    try {
+      const images = await node.images();
+      const {chosen, exitCode} = await choose(images, words, {...flags, takesAll}, context);
+      for (const {id} of chosen)
+        for (const {reference} of images.find(id)?.refs ?? []) images.store.removeRef(reference);
+      const swept = await images.sweep();
+      const freedBytes = swept.removed.reduce((sum, {bytes}) => sum + bytes, 0);
+      const removed = chosen.map(({id, refs}) => ({id, names: refs.map(({reference}) => reference)}));
+      await output.emit(
+        {removed, freedBytes, isBusy: swept.isBusy},
+        () =>
+          [
+            ...removed.map(({id, names}) => `image ${printable(names.join(' ') || id)} removed`),
+            ...(swept.isBusy ? ['another subroot is pulling: `subroot gc` frees the space later'] : []),
+            ...(freedBytes > 0 ? [`${byteSize(freedBytes)} freed`] : []),
+          ].join('\n') || 'nothing was removed',
+      );
+      return exitCode;
+    } finally {
+      await node.close();
+    }
+  },
+});
+
+interface Choice {
+  readonly prune?: boolean | undefined;
+  readonly force?: boolean | undefined;
+  readonly takesAll: boolean;
+}
+
+/** The images that are to go; what cannot go is printed, and the others go all the same. */
+async function choose(
+  images: ImageManager,
+  words: readonly string[],
+  {prune, force, takesAll}: Choice,
+  {format, debug, imageStore}: CommandContext,
+): Promise<{chosen: StoredImage[]; exitCode: number}> {
+  const store = ImageStore.openToRead(imageStore);
+  const candidates = takesAll ? listStored(store).map(({id}) => id) : words;
+  const chosen = new Map<string, StoredImage>();
+  let exitCode: number = exitCodes.ok;
+  for (const word of candidates) {
+    try {
+      const image = findStored(store, word);
+      if (!image) {
+        if (force) continue;
+        throw subrootError('SUBROOT_IMAGE_UNKNOWN', {image: word, why: `it is not in ${imageStore}`});
+      }
+      const users = images.usersOf(image.id);
+      if (users.length > 0 && prune) continue;
+      if (users.length > 0 && !force) {
+        const shown = users.length > 5 ? [...users.slice(0, 5), `${users.length - 5} more`] : users;
+        const name = takesAll ? (image.refs[0]?.reference ?? word) : word;
+        throw subrootError('SUBROOT_IMAGE_IN_USE', {image: name, users: `pod ${shown.join(', pod ')}`});
+      }
+      chosen.set(image.id, image);
+    } catch (error) {
+      exitCode = await printFailure(error, {format, debug});
+    }
+  }
+  return {chosen: [...chosen.values()], exitCode};
+}
