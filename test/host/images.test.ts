@@ -111,7 +111,7 @@ rootTest('file capabilities of an image count in each pod, and over that pod alo
   copyFileSync('/bin/busybox', file);
   chmodSync(file, 0o755);
   // cap_setuid=ep: bit 7, so that a byte of the attribute is no ASCII. Source: include/uapi/linux/capability.h vfs_cap_data.
-  const setxattr = String.raw`
+  const setxattr = `
     my ($arch, $path) = @ARGV;
     my ($name, $value) = ("security.capability", pack "V5", 0x02000001, 1 << 7, 0, 0, 0);
     syscall({x64 => 188, arm64 => 5}->{$arch}, $path, $name, $value, length $value, 0) == 0 or die "setxattr: $!";`;
