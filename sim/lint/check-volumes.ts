@@ -1,6 +1,6 @@
 import type {Report} from './finding.ts';
 import {canIdmap, type IdmapSupport, idmapSupport} from './idmap-file-systems.ts';
-import {type ContainerView, isWritable, mountsOf, type PodView} from './pod-view.ts';
+import {type ContainerView, isWritable, type PodView} from './pod-view.ts';
 import type {RuleContext} from './rule-context.ts';
 import {behindVolume} from './volume-file-system.ts';
 
@@ -149,7 +149,7 @@ function setuid({pod}: RuleContext): Report[] {
 }
 
 function writersMayBeRoot(pod: PodView, volume: string): boolean {
-  return mountsOf(pod, {name: volume} as PodView['volumes'][number]).some(
+  return (pod.mounts.get(volume) ?? []).some(
     ({container, mount}) => mount.get('readOnly')?.value !== true && mayBeRoot(pod, container),
   );
 }

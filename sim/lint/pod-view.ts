@@ -36,6 +36,14 @@ export interface PodView {
   /** Init containers, containers, ephemeral containers. */
   readonly containers: readonly ContainerView[];
   readonly volumes: readonly VolumeView[];
+  /** By the name of the volume. */
+  readonly mounts: ReadonlyMap<string, readonly VolumeMountView[]>;
+}
+
+/** A volume in a container. */
+export interface VolumeMountView {
+  readonly container: ContainerView;
+  readonly mount: Spot;
 }
 
 const containerLists: readonly ContainerList[] = ['initContainers', 'containers', 'ephemeralContainers'];
@@ -45,15 +53,17 @@ export function viewPod(workload: Workload): PodView {
   const {spec, pod, object} = workload;
   const written = spec.get('hostUsers')?.value;
   const claims = workload.kind === 'StatefulSet' ? (object.at('spec', 'volumeClaimTemplates')?.items ?? []) : [];
+  const containers = containerLists.flatMap((list) =>
+    (spec.get(list)?.items ?? []).map((spot) => viewContainer(spot, list)),
+  );
   return {
     workload,
     spec,
     metadata: pod.get('metadata'),
     securityContext: spec.get('securityContext'),
     hostUsers: typeof written === 'boolean' ? written : undefined,
-    containers: containerLists.flatMap((list) =>
-      (spec.get(list)?.items ?? []).map((spot) => viewContainer(spot, list)),
-    ),
+    containers,
+    mounts: mountsByVolume(containers),
     volumes: [
       ...(spec.get('volumes')?.items ?? []).map(viewVolume),
       ...claims.map((spot): VolumeView => {
@@ -85,19 +95,21 @@ function viewVolume(spot: Spot): VolumeView {
   };
 }
 
-/** Volumes as each container mounts them. */
-export function mountsOf(
-  pod: PodView,
-  volume: VolumeView,
-): readonly {readonly container: ContainerView; readonly mount: Spot}[] {
-  return pod.containers.flatMap((container) =>
-    (container.spot.get('volumeMounts')?.items ?? [])
-      .filter((mount) => mount.get('name')?.text === volume.name && volume.name !== '')
-      .map((mount) => ({container, mount})),
-  );
+function mountsByVolume(containers: readonly ContainerView[]): ReadonlyMap<string, readonly VolumeMountView[]> {
+  const mounts = new Map<string, VolumeMountView[]>();
+  for (const container of containers) {
+    for (const mount of container.spot.get('volumeMounts')?.items ?? []) {
+      const name = mount.get('name')?.text;
+      if (name === undefined) continue;
+      const known = mounts.get(name);
+      if (known) known.push({container, mount});
+      else mounts.set(name, [{container, mount}]);
+    }
+  }
+  return mounts;
 }
 
 /** Whether some container can write to the volume. */
-export function isWritable(pod: PodView, volume: VolumeView): boolean {
-  return mountsOf(pod, volume).some(({mount}) => mount.get('readOnly')?.value !== true);
+export function isWritable({mounts}: PodView, {name}: VolumeView): boolean {
+  return (mounts.get(name) ?? []).some(({mount}) => mount.get('readOnly')?.value !== true);
 }

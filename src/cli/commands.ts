@@ -243,7 +243,7 @@ export const commands: readonly CommandEntry[] = [
   {
     name: 'lint',
     usage: '[file..]',
-    summary: 'check manifests and subordinate-id files; can a workload take hostUsers: false?',
+    summary: 'check manifests and subordinate-id files, and whether a workload can take hostUsers: false',
     group: 'ids',
     examples: [
       ['subroot lint k8s/', 'every manifest below a folder'],
