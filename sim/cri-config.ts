@@ -22,6 +22,7 @@ import {startedContainers, wantsUserNamespace} from './pod.ts';
 import type {EventHandler} from './pod-events.ts';
 import {nameErrors} from './pod-names.ts';
 import {notYetError} from './pod-spec.ts';
+import type {MountSources} from './pod-volumes.ts';
 import type {IdBlock} from './userns-allocator.ts';
 
 /** Masked for `procMount: Default`, beside the thermal_throttle folder of every CPU. Source: kubernetes pkg/securitycontext/util.go, 1.36. */
@@ -69,8 +70,8 @@ export interface ImageUser {
 export interface ContainerConfigOptions {
   /** How often this container was started before; 0 by default. */
   readonly attempt?: number;
-  /** Host path of a mount's source; needed when the container mounts anything. `volumePaths` of startPod makes and checks them. */
-  readonly hostPathOf?: (mount: VolumeMount) => string;
+  /** Where a mount's source is, as `makeVolumes` answers it; needed when the container mounts anything. */
+  readonly sourceOf?: MountSources;
   /** What an image name stands for on this node, as PullImage would have answered; the name itself by default. */
   readonly resolveImage?: (image: string) => string;
   /** The user that an image runs as, as ImageStatus answers it; unknown or absent means root. */
@@ -196,18 +197,7 @@ export function containerConfigOf(
 ): ContainerConfig {
   requireRunnable(pod);
   const attempt = options.attempt ?? 0;
-  const environment = environmentOf(pod, container, {
-    objects: options.objects ?? ApiObjects.none,
-    node: options.node ?? unknownNode,
-    ...(options.kubernetes !== undefined && {kubernetes: options.kubernetes}),
-    onSkipped: (message) =>
-      options.onEvent?.({
-        type: 'Warning',
-        reason: 'InvalidEnvironmentVariableNames',
-        message,
-        container: container.name,
-      }),
-  });
+  const environment = containerEnvironment(pod, container, options);
   const expand = (text: string) => expandReferences(text, (name) => environment.get(name));
   return {
     metadata: {name: container.name, attempt},
@@ -234,18 +224,49 @@ export function containerConfigOf(
   };
 }
 
-function unknownNode(): never {
+/** The variables of a container. Errors: as environmentOf. */
+export function containerEnvironment(
+  pod: Pod,
+  container: PodContainer,
+  options: ContainerConfigOptions,
+): ReadonlyMap<string, string> {
+  return environmentOf(pod, container, {
+    objects: options.objects ?? ApiObjects.none,
+    node: options.node ?? unknownNode,
+    ...(options.kubernetes !== undefined && {kubernetes: options.kubernetes}),
+    onSkipped: (message) =>
+      options.onEvent?.({
+        type: 'Warning',
+        reason: 'InvalidEnvironmentVariableNames',
+        message,
+        container: container.name,
+      }),
+  });
+}
+
+/** Facts of a node that nobody gave. */
+export function unknownNode(): never {
   throw subrootError('SUBROOT_INTERNAL', {what: 'a pod asks about its node, and nobody knows it'});
 }
 
+const propagations = {
+  None: 'PROPAGATION_PRIVATE',
+  HostToContainer: 'PROPAGATION_HOST_TO_CONTAINER',
+  Bidirectional: 'PROPAGATION_BIDIRECTIONAL',
+} as const;
+
+/** Source: kubernetes pkg/kubelet/kubelet_pods.go makeMounts, translateMountPropagation, resolveRecursiveReadOnly, 1.36. */
 function mountOf(mount: VolumeMount, block: IdBlock | undefined, options: ContainerConfigOptions): Mount {
-  if (!options.hostPathOf) throw subrootError('SUBROOT_INTERNAL', {what: `no host path for mount ${mount.name}`});
+  if (!options.sourceOf) throw subrootError('SUBROOT_INTERNAL', {what: `no source for mount ${mount.name}`});
+  const {hostPath, shifted, readOnly} = options.sourceOf(mount);
   return {
     containerPath: posix.resolve('/', mount.mountPath),
-    hostPath: options.hostPathOf(mount),
-    readonly: mount.readOnly,
-    propagation: 'PROPAGATION_PRIVATE',
-    ...(block && {uidMappings: mappingsOf(block), gidMappings: mappingsOf(block)}),
+    hostPath,
+    readonly: readOnly,
+    propagation: propagations[mount.mountPropagation],
+    // IfPossible: it is.
+    ...(mount.readOnly && mount.recursiveReadOnly !== 'Disabled' && {recursiveReadOnly: true}),
+    ...(block && shifted && {uidMappings: mappingsOf(block), gidMappings: mappingsOf(block)}),
   };
 }
 
@@ -293,7 +314,7 @@ function securityContextOf(
     // A group needs a user: that of the image, which is root here.
     ...((runAsUser ?? runAsGroup) !== undefined && {runAsUser: {value: runAsUser ?? 0}}),
     ...(runAsGroup !== undefined && {runAsGroup: {value: runAsGroup}}),
-    supplementalGroups: shared.supplementalGroups,
+    supplementalGroups: [...(shared.fsGroup === undefined ? [] : [shared.fsGroup]), ...shared.supplementalGroups],
     ...(shared.supplementalGroupsPolicy === 'Strict' && {supplementalGroupsPolicy: 'Strict'}),
     readonlyRootfs: own.readOnlyRootFilesystem,
     noNewPrivs: own.allowPrivilegeEscalation === false,

@@ -109,7 +109,8 @@ function keyErrors(key: string, path: string, at: string): FieldError[] {
 const resources = ['cpu', 'ephemeral-storage', 'memory'].flatMap((name) => [`limits.${name}`, `requests.${name}`]);
 const sizes = ['1', '1k', '1M', '1G', '1T', '1P', '1E', '1Ki', '1Mi', '1Gi', '1Ti', '1Pi', '1Ei'];
 
-function resourceErrors(resource: string, divisor: string | undefined, at: string): FieldError[] {
+/** What the API says against a `resourceFieldRef`. Source: validation.go validateContainerResourceFieldSelector, 1.37. */
+export function resourceErrors(resource: string, divisor: string | undefined, at: string): FieldError[] {
   if (resource === '') return [required(`${at}.resource`)];
   const name = /^(?:limits|requests)\.(.+)$/.exec(resource)?.[1];
   if (name === undefined || !(resources.includes(resource) || name.startsWith('hugepages-')))

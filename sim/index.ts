@@ -75,8 +75,9 @@ export type {Manifests, OtherObject, ParseOptions} from './pod-spec.ts';
 // ── manifests → pods
 /** Text → pods, other objects and warnings. */
 export {manifestsOf, parseManifests} from './pod-spec.ts';
-/** Folders for emptyDir, checks for hostPath and subPath. */
-export {claimVolumes, emptyDirPath, makeVolumes, removeVolumes} from './pod-volumes.ts';
+export type {MountSource, MountSources, VolumeIds, VolumePlan} from './pod-volumes.ts';
+/** Volumes: what they will be, their folders and files, and their end. */
+export {claimVolumes, makeVolumes, plannedSources, planVolumes, removeVolumes, volumePath} from './pod-volumes.ts';
 export type {AccountLookup, ChosenPool, GetsubidsResult, PoolSources} from './pool.ts';
 // ── blocks of host ids
 /** Where the range for pods comes from, and the checks on it. Ids are plain numbers; lengths count ids. */
@@ -98,3 +99,9 @@ export type {ValidationOptions} from './validation.ts';
 // ── what the API server and the kubelet say
 /** Pod → field errors of a Kubernetes version; `requireValidPod` throws them together, as kubectl shows them. */
 export {dropDisabledFields, requireValidPod, validatePod} from './validation.ts';
+export type {Ownership, SubPathRequest, VolumeHost} from './volume-host.ts';
+/** What volumes ask of a machine; this one is a process without mounts. */
+export {localVolumeHost} from './volume-host.ts';
+export type {PayloadFile, PayloadSources} from './volume-payload.ts';
+/** The files of a configMap, secret, downwardAPI or projected volume. */
+export {payloadOf} from './volume-payload.ts';

@@ -1,26 +1,29 @@
 import {setTimeout as sleep} from 'node:timers/promises';
 import type {ContainerStatus, PodSandboxConfig, RuntimeService} from '../native-free/cri.ts';
 import {SubrootError, subrootError} from '../native-free/errors.ts';
-import type {ApiObjects} from './api-objects.ts';
+import {ApiObjects} from './api-objects.ts';
 import type {ConfinementOptions, ContainerConfigOptions, SandboxConfigOptions} from './cri-config.ts';
-import {containerConfigOf, requireRunnable, sandboxConfigOf} from './cri-config.ts';
+import {containerConfigOf, containerEnvironment, requireRunnable, sandboxConfigOf, unknownNode} from './cri-config.ts';
 import type {NodeFacts} from './downward.ts';
 import type {KubernetesVersion} from './kubernetes-versions.ts';
 import type {Ledger} from './ledger.ts';
 import type {Pod, PodContainer} from './pod.ts';
 import {wantsUserNamespace} from './pod.ts';
 import type {EventHandler} from './pod-events.ts';
-import {claimVolumes, makeVolumes, removeVolumes} from './pod-volumes.ts';
+import type {VolumeIds, VolumePlan} from './pod-volumes.ts';
+import {claimVolumes, makeVolumes, planVolumes, removeVolumes} from './pod-volumes.ts';
 import type {IdBlock} from './userns-allocator.ts';
 import type {KubeletOptions} from './userns-support.ts';
 import {requireUserns} from './userns-support.ts';
+import type {VolumeHost} from './volume-host.ts';
+import {localVolumeHost} from './volume-host.ts';
 
 /** What a pod's life needs of the node beside a runtime. */
 export interface NodeParts {
   /** Where blocks come from and where pods have their folders. */
   readonly ledger: Pick<Ledger, 'acquire' | 'release' | 'podDir'>;
-  /** Removes a folder whose files may belong to the pod's ids; plain `rm -r` by default. */
-  readonly removeTree?: (path: string) => Promise<void>;
+  /** Does for volumes what this process alone may not; by default it is all there is. */
+  readonly volumeHost?: VolumeHost;
 }
 
 export interface StartPodOptions extends NodeParts, SandboxConfigOptions {
@@ -36,6 +39,8 @@ export interface StartPodOptions extends NodeParts, SandboxConfigOptions {
   readonly kubernetes?: KubernetesVersion;
   /** Told what a kubelet would report as events. */
   readonly onEvent?: EventHandler;
+  /** How files of hostPath volumes get the pod's ids; `idmap` by default. */
+  readonly volumeIds?: VolumeIds;
   /** What an image name stands for on this node; the name itself by default. */
   readonly resolveImage?: (image: string) => string;
   readonly imageUserOf?: ContainerConfigOptions['imageUserOf'];
@@ -96,36 +101,47 @@ async function startSteps(
   options: StartPodOptions,
   undo: Undo[],
 ): Promise<StartedPod> {
-  const {ledger, removeTree} = options;
+  const {ledger} = options;
   const {uid} = pod.metadata;
+  const podDir = ledger.podDir(uid);
+  const host = options.volumeHost ?? localVolumeHost;
   const call = options.signal ? {signal: options.signal} : {};
   const proceed = (step: string) => {
     if (options.signal?.aborted) throw aborted(pod, step, options.signal);
   };
 
+  const plan = pod.spec.volumes.length === 0 ? undefined : await planPodVolumes(pod, podDir, host, options);
   proceed('its id block was taken');
   const taken = wantsUserNamespace(pod) ? ledger.acquire(uid, {bound: options.bound ?? false}) : undefined;
   const block = taken?.block;
   // What was there before belongs to an earlier start of this pod, which may still run.
   if (taken?.fresh) undo.push({what: 'id block', run: () => releaseUnused(runtime, ledger, uid)});
 
-  const podDir = ledger.podDir(uid);
-  const hasFolders = pod.spec.volumes.some((volume) => volume.kind === 'emptyDir');
-  if (hasFolders && claimVolumes(podDir)) {
-    undo.push({what: 'volumes', run: () => removeVolumes(podDir, removeTree)});
+  if (plan?.hasFolders && claimVolumes(podDir)) {
+    undo.push({what: 'volumes', run: () => removeVolumes(podDir, host)});
   }
-  const hostPathOf = makeVolumes(pod, podDir);
+  const configOptions: ContainerConfigOptions = {
+    attempt: options.attempt ?? 0,
+    cpuCount: options.cpuCount ?? 0,
+    ...(options.objects && {objects: options.objects}),
+    ...(options.node && {node: options.node}),
+    ...(options.kubernetes !== undefined && {kubernetes: options.kubernetes}),
+    ...(options.resolveImage && {resolveImage: options.resolveImage}),
+  };
+  const sourceOf =
+    plan &&
+    (await makeVolumes(pod, plan, {
+      host,
+      block,
+      environmentOf: (container) => containerEnvironment(pod, container, configOptions),
+      onMade: (what, takeBack) => undo.push({what, run: async () => takeBack()}),
+    }));
   const configOf = (container: PodContainer) =>
     containerConfigOf(pod, container, block, {
-      attempt: options.attempt ?? 0,
-      hostPathOf,
-      cpuCount: options.cpuCount ?? 0,
-      ...(options.objects && {objects: options.objects}),
-      ...(options.node && {node: options.node}),
-      ...(options.kubernetes !== undefined && {kubernetes: options.kubernetes}),
+      ...configOptions,
+      ...(sourceOf && {sourceOf}),
       ...(options.onEvent && {onEvent: options.onEvent}),
       ...(options.confinement && {confinement: options.confinement}),
-      ...(options.resolveImage && {resolveImage: options.resolveImage}),
       ...(options.imageUserOf && {imageUserOf: options.imageUserOf}),
     });
   // All configurations first: a pod with a mistake in its last container starts nothing.
@@ -163,6 +179,11 @@ async function startSteps(
   for (const config of configs) containers.push(await start(config));
   proceed('it was handed over');
   return {pod, podSandboxId, sandboxConfig, ...(block && {block}), initContainers, containers};
+}
+
+function planPodVolumes(pod: Pod, podDir: string, host: VolumeHost, options: StartPodOptions): Promise<VolumePlan> {
+  const sources = {objects: options.objects ?? ApiObjects.none, node: options.node ?? unknownNode};
+  return planVolumes(pod, podDir, {sources, host, volumeIds: options.volumeIds ?? 'idmap'});
 }
 
 async function untilExited(
@@ -248,13 +269,13 @@ export async function stopPod(
  * On an error the rest is kept and a second call goes on; the block is then still reserved.
  */
 export async function removePod(runtime: RuntimeService, started: StartedPod, node: NodeParts): Promise<void> {
-  const {ledger, removeTree} = node;
+  const {ledger, volumeHost = localVolumeHost} = node;
   for (const {id} of [...started.initContainers, ...started.containers].reverse()) {
     await runtime.removeContainer({containerId: id});
   }
   await runtime.removePodSandbox({podSandboxId: started.podSandboxId});
   const {uid} = started.pod.metadata;
-  await removeVolumes(ledger.podDir(uid), removeTree);
+  await removeVolumes(ledger.podDir(uid), volumeHost);
   if (started.block) ledger.release(uid);
 }
 

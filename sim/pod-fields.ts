@@ -3,22 +3,13 @@ import type {FieldReader} from './field-reader.ts';
 import type {
   ConfinementProfile,
   ContainerSecurityContext,
-  HostPathType,
   PodContainer,
   PodDnsConfig,
   PodSecurityContext,
   PodSpec,
   RestartPolicy,
-  Volume,
 } from './pod.ts';
-
-/** Every volume type of the API, by field name. Source: kubernetes/api core/v1 VolumeSource, 1.37. */
-const volumeTypes = [
-  ...['hostPath', 'emptyDir', 'gcePersistentDisk', 'awsElasticBlockStore', 'gitRepo', 'secret', 'nfs', 'iscsi'],
-  ...['glusterfs', 'persistentVolumeClaim', 'rbd', 'flexVolume', 'cinder', 'cephfs', 'flocker', 'downwardAPI', 'fc'],
-  ...['azureFile', 'configMap', 'vsphereVolume', 'quobyte', 'azureDisk', 'photonPersistentDisk', 'projected'],
-  ...['portworxVolume', 'scaleIO', 'storageos', 'csi', 'ephemeral', 'image'],
-];
+import {readVolume, readVolumeMount} from './volume-fields.ts';
 
 /** Present keys only: `exactOptionalPropertyTypes` tells absent from undefined. */
 type Present<T> = {[K in keyof T]?: Exclude<T[K], undefined>};
@@ -100,13 +91,14 @@ function readPodSecurityContext(reader: FieldReader | undefined): PodSecurityCon
       runAsNonRoot: reader.boolean('runAsNonRoot'),
       supplementalGroupsPolicy: reader.string('supplementalGroupsPolicy'),
       ...readConfinement(reader),
+      fsGroup: reader.integer('fsGroup'),
+      fsGroupChangePolicy: reader.string('fsGroupChangePolicy'),
     }),
     supplementalGroups: reader.integers('supplementalGroups') ?? [],
     sysctls: Object.fromEntries(sysctls),
     ...(repeated.length > 0 ? {repeatedSysctls: repeated} : {}),
   };
-  reader.refuse('fsGroup', 'volumes would keep another group');
-  reader.notHonoured('fsGroupChangePolicy', 'seLinuxChangePolicy');
+  reader.notHonoured('seLinuxChangePolicy');
   reader.finish();
   return context;
 }
@@ -140,33 +132,6 @@ function readProfile(reader: FieldReader | undefined): ConfinementProfile | unde
   };
   reader.finish();
   return profile;
-}
-
-function readVolume(reader: FieldReader): Volume {
-  const name = reader.string('name') ?? '';
-  const types = volumeTypes.filter((type) => reader.has(type));
-  const type = types[0] ?? 'emptyDir';
-  if (types.length > 1) {
-    reader.findings.problem(reader.at, reader.path, `may not specify more than 1 volume type, got ${types.join(', ')}`);
-  }
-  const source = reader.object(type);
-  reader.finish();
-  if (type === 'hostPath') return {name, kind: 'hostPath', ...readHostPath(source)};
-  if (type === 'emptyDir') {
-    if (source && source.string('medium') === 'Memory') source.refuse('medium', 'its files would be on disk');
-    source?.notHonoured('sizeLimit');
-    source?.finish();
-    return {name, kind: 'emptyDir'};
-  }
-  reader.refuse(type, 'only emptyDir and hostPath volumes are made');
-  return {name, kind: 'other', type};
-}
-
-function readHostPath(source: FieldReader | undefined): {path: string; type: HostPathType} {
-  const path = source?.string('path') ?? '';
-  const type = (source?.string('type') ?? '') as HostPathType;
-  source?.finish();
-  return {path, type};
 }
 
 function readContainer(reader: FieldReader, role: 'init' | 'app' | 'ephemeral'): PodContainer {
@@ -227,22 +192,6 @@ function readLifecycle(reader: FieldReader | undefined): string | undefined {
   reader.refuse('preStop', 'the hook would not run');
   reader.finish();
   return signal;
-}
-
-function readVolumeMount(reader: FieldReader): PodContainer['volumeMounts'][number] {
-  const mount = {
-    ...present({subPath: reader.string('subPath') || undefined}),
-    name: reader.string('name') ?? '',
-    mountPath: reader.string('mountPath') ?? '',
-    readOnly: reader.boolean('readOnly') ?? false,
-  };
-  const propagation = reader.string('mountPropagation') ?? 'None';
-  if (propagation !== 'None') reader.refuse('mountPropagation', 'mounts would not be seen on the other side');
-  const recursive = reader.string('recursiveReadOnly') ?? 'Disabled';
-  if (recursive === 'Enabled') reader.refuse('recursiveReadOnly', 'mounts below it would stay writable');
-  reader.refuse('subPathExpr', 'the whole volume would be mounted');
-  reader.finish();
-  return mount;
 }
 
 function readSecurityContext(reader: FieldReader | undefined): ContainerSecurityContext {

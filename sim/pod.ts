@@ -1,7 +1,22 @@
 import type {EnvFrom, EnvVar} from './env-source.ts';
 import type {NotYet} from './field-reader.ts';
+import type {Volume, VolumeMount} from './volume-source.ts';
 
 export type {EnvFrom, EnvSource, EnvVar} from './env-source.ts';
+export type {
+  ApiVolume,
+  DownwardFile,
+  EmptyDirVolume,
+  HostPathType,
+  HostPathVolume,
+  KeyToPath,
+  MountPropagationMode,
+  ObjectProjection,
+  Projection,
+  RecursiveReadOnlyMode,
+  Volume,
+  VolumeMount,
+} from './volume-source.ts';
 
 /**
  * A v1 Pod as subroot runs it. Field names are those of the Kubernetes API; defaults of the API server are filled in,
@@ -63,6 +78,10 @@ export interface PodSecurityContext {
   readonly runAsUser?: number;
   readonly runAsGroup?: number;
   readonly runAsNonRoot?: boolean;
+  /** A group that every program of the pod has and that the pod's own volumes belong to. */
+  readonly fsGroup?: number;
+  /** `Always` or `OnRootMismatch`; a text that is neither is refused by validatePod. */
+  readonly fsGroupChangePolicy?: string;
   readonly supplementalGroups: readonly number[];
   /** `Merge` (absent too) or `Strict`. */
   readonly supplementalGroupsPolicy?: string;
@@ -86,29 +105,6 @@ export interface SeLinuxOptions {
   readonly role?: string;
   readonly type?: string;
   readonly level?: string;
-}
-
-export type HostPathType =
-  | ''
-  | 'DirectoryOrCreate'
-  | 'Directory'
-  | 'FileOrCreate'
-  | 'File'
-  | 'Socket'
-  | 'CharDevice'
-  | 'BlockDevice';
-
-export type Volume =
-  | {readonly name: string; readonly kind: 'emptyDir'}
-  | {readonly name: string; readonly kind: 'hostPath'; readonly path: string; readonly type: HostPathType}
-  /** Any other type the API knows, by its field name (`configMap`, `nfs`, …). */
-  | {readonly name: string; readonly kind: 'other'; readonly type: string};
-
-export interface VolumeMount {
-  readonly name: string;
-  readonly mountPath: string;
-  readonly readOnly: boolean;
-  readonly subPath?: string;
 }
 
 export interface PodContainer {

@@ -8,6 +8,7 @@ import {isGateOn, NEWEST_MINOR, rulesOf} from './kubernetes-versions.ts';
 import type {Pod, PodContainer, PodSpec, Volume} from './pod.ts';
 import {nameErrors} from './pod-names.ts';
 import {confinementErrors, escalationErrors, podSecurityErrors} from './security-validation.ts';
+import {fsGroupErrors, mountErrors, volumeErrors} from './volume-validation.ts';
 
 export interface ValidationOptions {
   /** `1.25` to `1.37` (the default). */
@@ -135,8 +136,10 @@ function valueErrors(spec: PodSpec, kubernetes: KubernetesVersion): FieldError[]
     errors.push(...idError(`spec.securityContext.supplementalGroups[${i}]`, id));
   }
   errors.push(...confinementErrors(spec.securityContext, 'spec.securityContext'), ...podSecurityErrors(spec));
-  for (const [i, volume] of spec.volumes.entries())
-    errors.push(...hostPathErrors(volume, `spec.volumes[${i}].hostPath`));
+  if (spec.securityContext.fsGroup !== undefined)
+    errors.push(...idError('spec.securityContext.fsGroup', spec.securityContext.fsGroup));
+  errors.push(...fsGroupErrors(spec.securityContext, 'spec.securityContext'));
+  for (const [i, volume] of spec.volumes.entries()) errors.push(...volumeErrors(volume, `spec.volumes[${i}]`));
   forEachContainer(spec, (container, path) => errors.push(...containerErrors(container, path, kubernetes)));
   return errors;
 }
@@ -150,6 +153,8 @@ function containerErrors(container: PodContainer, path: string, kubernetes: Kube
     errors.push(unsupported(`${path}.imagePullPolicy`, policy, pullPolicies));
   }
   errors.push(...envErrors(container, path, kubernetes));
+  for (const [i, mount] of container.volumeMounts.entries())
+    errors.push(...mountErrors(mount, container, `${path}.volumeMounts[${i}]`));
   const at = `${path}.securityContext`;
   errors.push(...idErrors(at, context), ...confinementErrors(context, at), ...escalationErrors(context, at));
   return errors;
@@ -164,27 +169,6 @@ function idErrors(path: string, context: {readonly runAsUser?: number; readonly 
 
 function idError(path: string, id: number): FieldError[] {
   return id >= 0 && id <= 2_147_483_647 ? [] : [invalid(path, id, 'must be between 0 and 2147483647, inclusive')];
-}
-
-const hostPathTypes = [
-  '',
-  'DirectoryOrCreate',
-  'Directory',
-  'FileOrCreate',
-  'File',
-  'Socket',
-  'CharDevice',
-  'BlockDevice',
-];
-
-function hostPathErrors(volume: Volume, path: string): FieldError[] {
-  if (volume.kind !== 'hostPath') return [];
-  const errors: FieldError[] = [];
-  if (volume.path === '') errors.push(required(`${path}.path`));
-  if (volume.path.split('/').includes('..')) errors.push(invalid(`${path}.path`, volume.path, "must not contain '..'"));
-  if (!hostPathTypes.includes(volume.type))
-    errors.push(unsupported(`${path}.type`, volume.type, hostPathTypes.slice(1)));
-  return errors;
 }
 
 function forEachContainer(spec: PodSpec, visit: (container: PodContainer, path: string) => void): void {

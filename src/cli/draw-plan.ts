@@ -12,6 +12,21 @@ function explain(step: Step): string {
   return `${name} ${text}`.trimEnd();
 }
 
+const idWords = {
+  shifted: 'ids shifted by the mount',
+  given: "given to the pod's ids",
+  nobody: 'of nobody in the pod',
+  node: 'ids as on the node',
+};
+
+function volumeLines({name, kind, path, ids, memory, files}: PodPlan['volumes'][number]): string[] {
+  const size = memory && `tmpfs${memory.sizeBytes === null ? '' : ` of ${memory.sizeBytes} bytes`}, `;
+  return [
+    printable(`  ${name}  ${kind} ${path}  (${size ?? ''}${idWords[ids]})`),
+    ...(files ?? []).map((file) => printable(`    ${file.mode} ${file.path}  ${file.bytes} bytes`)),
+  ];
+}
+
 /** The whole plan of a pod as text: ids, maps, what is run, every step and mount. */
 export function drawPlan(plan: PodPlan, {paint}: Output): string {
   const lines = [
@@ -30,6 +45,7 @@ export function drawPlan(plan: PodPlan, {paint}: Output): string {
     );
   } else lines.push('shares the user namespace of the node');
   for (const argv of plan.tools) lines.push(`  run ${argv.join(' ')}`);
+  if (plan.volumes.length > 0) lines.push('', paint.strong('volumes'), ...plan.volumes.flatMap(volumeLines));
   for (const part of plan.parts) {
     lines.push('', paint.strong(part.what), `  run ${part.argv.join(' ')}`);
     part.steps.forEach((step, index) => {

@@ -132,6 +132,19 @@ const plan = object(
     reason: text,
     userNamespace: object({owner: object({uid: id, gid: id}), uidMap: text, gidMap: text}),
     tools: list(list(text)),
+    volumes: list(
+      object(
+        {
+          name: text,
+          kind: text,
+          path: text,
+          ids: oneOf('shifted', 'given', 'nobody', 'node'),
+          memory: object({sizeBytes: optional(count)}),
+          files: list(object({path: text, mode: text, bytes: count})),
+        },
+        ['memory', 'files'],
+      ),
+    ),
     parts: list(object({what: text, argv: list(text), steps: list(list(text))})),
   },
   ['userNamespace'],

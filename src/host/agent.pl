@@ -103,6 +103,19 @@ sub options { my %o; for (@_) { my ($k, $v) = split /=/, $_, 2; $o{$k} = $v } re
 # ── steps ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 my %held;    # KEY → file handle of a user namespace that mounts are shifted by, in the process that runs the plan
+our $host_mounts;    # the mount namespace that we were started in
+# Runs something there and comes back.
+sub in_host_mounts {
+  my ($do) = @_;
+  open my $here, '<', '/proc/self/ns/mnt' or check(0);
+  must('setns', fileno $host_mounts, $NS{mnt});
+  my @result = eval { $do->() };
+  my $error = $@;
+  must('setns', fileno $here, $NS{mnt});
+  die $error if $error;
+  return wantarray ? @result : $result[0];
+}
+
 my %tree;    # KEY → descriptor of a detached mount, in the process that runs the plan
 
 sub write_once { my ($path, $text) = @_; open my $fh, '>', $path or check(0); my $n = syswrite $fh, $text; check(defined $n); close $fh }
@@ -142,15 +155,26 @@ my %STEP = (
   sysctl => sub { my ($task, $path, $value) = @_; write_once("/proc/sys/$path", $value) },
   # mounts
   mount => sub { my ($task, $source, $target, $type, $flags, $data) = @_; must('mount', $source, $target, $type, flags($flags, \%MS), $data) },
-  tree => sub {    # a detached copy of a mount: tree KEY PATH FLAGS; idmap=KEY shifts its ids by a prepared namespace
+  # A detached copy of a mount: tree KEY PATH FLAGS. rec: with the mounts below it; ro: read-only, those below too; rotop: itself alone;
+  # private, slave, shared: how it hears of later mounts; idmap=KEY: ids shifted by a prepared namespace; host: the path is the machine's,
+  # whose mounts we need not have seen.
+  tree => sub {
     my ($task, $key, $path, $flags) = @_;
-    my ($attr, $idmap, $rec) = (0, undef, 0);
-    for (split /,/, $flags) { if (/^idmap=(.*)$/) { $idmap = $1 } elsif ($_ eq 'rec') { $rec = 1 } else { $attr += $MS{$_} } }
-    my $fd = must('open_tree', -100, $path, 1 + 0x80000 + ($rec ? 0x8000 : 0));
+    my ($attr, $idmap, $rec, $top, $host, $propagation) = (0, undef, 0, 0, 0, 0);
+    for (split /,/, $flags) {
+      if (/^idmap=(.*)$/) { $idmap = $1 }
+      elsif ($_ eq 'rec') { $rec = 0x8000 }
+      elsif ($_ eq 'rotop') { $top = 1 }
+      elsif ($_ eq 'host') { $host = 1 }
+      elsif (/^(private|slave|shared)$/) { $propagation = $MS{$_} }
+      else { $attr += $MS{$_} }
+    }
+    my $take = sub { must('open_tree', -100, $path, 1 + 0x80000 + $rec) };
+    my $fd = $host ? in_host_mounts($take) : $take->();
     my $userns = 0;
     if (defined $idmap) { $attr += 0x100000; $userns = fileno $held{$idmap} }
-    my $set = pack 'Q Q Q Q', $attr, 0, 0, $userns;
-    must('mount_setattr', $fd, "", 0x1000 + ($rec ? 0x8000 : 0), $set, 32) if $attr;
+    if ($attr || $propagation) { my $set = pack 'Q Q Q Q', $attr, 0, $propagation, $userns; must('mount_setattr', $fd, "", 0x1000 + $rec, $set, 32) }
+    if ($top) { my $set = pack 'Q Q Q Q', 1, 0, 0, 0; must('mount_setattr', $fd, "", 0x1000, $set, 32) }
     $tree{$key} = $fd;
   },
   podtree => sub {    # a detached copy of a mount inside the pod's own mount namespace
@@ -176,7 +200,7 @@ my %STEP = (
     fd_close($fs);
   },
   openuserns => sub { my ($task, $key, $pid) = @_; open $held{$key}, '<', "/proc/$pid/ns/user" or check(0) },
-  attach => sub { my ($task, $key, $target) = @_; must('move_mount', $tree{$key}, "", -100, $target, 4); fd_close($tree{$key}) },
+  attach => sub { my ($task, $key, $target) = @_; must('move_mount', $tree{$key}, "", -100, $target, 4 + 16); fd_close($tree{$key}) },
   umount => sub { my ($task, $target) = @_; must('umount2', $target, 2) },
   mask => sub {
     my ($task, $path) = @_;
@@ -228,6 +252,7 @@ my %STEP = (
     close $fh;
     check(chmod mode_of($mode), $path);
   },
+  touch => sub { my ($task, $path) = @_; return if -e $path; sysopen my $fh, $path, 0101, 0644 or check(0) },    # O_WRONLY | O_CREAT
   # the program
   setsid => sub { must('setsid') },
   umask => sub { my ($task, $mask) = @_; umask mode_of($mask) },
@@ -560,6 +585,7 @@ sub take_terminal {
 
 my %bound;    # id → 1: killed with us
 my %leftovers;    # path → 1: removed with us
+our $has_mounts;    # volumes.pl has mounted something in our mount namespace: it is let go before what is around it is removed
 
 # The descendants of a process and all of the session that it leads, in one pid namespace. Only who left both is missed.
 sub family_of {
@@ -644,9 +670,14 @@ my %VERB = (
     event($id, 'ok');
   },
   chown => sub { my ($id, $steps, $uid, $gid, @paths) = @_; check(chown $uid, $gid, $_) for @paths; event($id, 'ok') },
-  remove => sub { my ($id, $steps, @paths) = @_; remove_tree($_) for @paths; event($id, 'ok') },
+  remove => sub { my ($id, $steps, @paths) = @_; for (@paths) { release_mounts($_) if $has_mounts; remove_tree($_) } event($id, 'ok') },
   leftover => sub { my ($id, $steps, @paths) = @_; $leftovers{$_} = 1 for @paths },    # these two are told, not asked
   keep => sub { my ($id, $steps, @paths) = @_; delete $leftovers{$_} for @paths },
+  # of volumes, see volumes.pl
+  (map {
+    my $verb = $_;
+    $verb => sub { my ($id, $steps, @words) = @_; require "$here/volumes.pl"; event($id, 'ok', map { encode($_) } volume_verb($verb, @words)) };
+  } qw(idmapprobe own shift memory subpath usage)),
   ping => sub { my ($id) = @_; event($id, 'ok', $$, start_time($$)) },
 );
 
@@ -708,6 +739,7 @@ sub supervise_alone {
 sub serve {
   my ($outer) = @_;
   $0 = 'subroot-agent';
+  open $host_mounts, '<', '/proc/self/ns/mnt' or check(0);
   # Mounts made for our pods are ours alone; the machine's mount table does not change.
   must('unshare', $NS{mnt});
   must('mount', '', '/', '', $MS{rec} + $MS{slave}, '');
@@ -734,7 +766,7 @@ sub serve {
   kill 'KILL', keys %left;
   # In any order: a pod's pid 1 is gone only when all that ran below it has been waited for.
   while (%left) { my $pid = waitpid -1, 0; last if $pid < 0; delete $left{$pid} }
-  remove_tree($_) for sort { length $b <=> length $a } keys %leftovers;
+  for my $path (sort { length $b <=> length $a } keys %leftovers) { remove_tree($path) if eval { release_mounts($path) if $has_mounts; 1 } }
   quit(0);
 }
 

@@ -31,6 +31,7 @@ export type Step =
   | readonly ['symlink', target: string, path: string]
   | readonly ['whiteout', folder: string, name: string]
   | readonly ['opaque', folder: string]
+  | readonly ['touch', path: string]
   | readonly ['file', path: string, mode: string, content: string]
   | readonly ['umask', mask: string]
   | readonly ['chdir', path: string]

@@ -1,4 +1,4 @@
-import type {ApiObjects, IdPool, PullPolicy} from '../../sim/index.ts';
+import type {ApiObjects, IdPool, PullPolicy, VolumeIds} from '../../sim/index.ts';
 import type {RegistryOptions} from '../images/pull-progress.ts';
 import type {Mode} from '../userns/mode.ts';
 
@@ -37,6 +37,11 @@ export interface NodeOptions {
   readonly seccompRoot?: string;
   /** Sysctls of the network and IPC namespaces that pods may set beside the safe ones: names, or a beginning and `*`. */
   readonly allowedUnsafeSysctls?: readonly string[];
+  /**
+   * How files of hostPath volumes get the ids that they have in Kubernetes. `idmap` (default): the mount shifts them, and a folder whose
+   * mounts cannot is refused. `chown`: the files are given to the pod's ids, for good. `nobody`: they belong to nobody in the pod.
+   */
+  readonly volumeIds?: VolumeIds;
   /** What to make ahead, so that a pod's start is shorter: mapped user namespaces, or whole sandboxes (of bound pods; else namespaces). */
   readonly prepare?: {readonly ranges?: number; readonly sandboxes?: number};
 }

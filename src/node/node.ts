@@ -29,6 +29,7 @@ import {objectsOf} from './pod-input.ts';
 import {listPods, type PodSummary, requirePod} from './pod-list.ts';
 import {confinementOptionsOf, poolOf, resolvePod} from './pod-plan.ts';
 import {RunningPod} from './running-pod.ts';
+import {NodeVolumeHost} from './volume-host.ts';
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
@@ -62,6 +63,8 @@ export class PodNode implements AsyncDisposable {
   readonly runtime: Runtime;
   readonly ledger: Ledger;
   readonly options: NodeOptions;
+  /** What volumes ask of this machine. */
+  readonly volumeHost: NodeVolumeHost;
   readonly #self = {pid: process.pid, startTime: startTimeOf(process.pid) ?? ''};
   readonly #ready: IdBlock[] = [];
   /** Files of the claims of pods that this process started, by pod uid. */
@@ -77,6 +80,7 @@ export class PodNode implements AsyncDisposable {
     this.runtime = parts.runtime;
     this.ledger = parts.ledger;
     this.options = parts.options;
+    this.volumeHost = new NodeVolumeHost(parts.runtime, () => poolOf(parts.setup, parts.options).pool);
   }
 
   /** `host`, `subid` or `single`: how strong the pods of this node are. */
@@ -217,7 +221,8 @@ export class PodNode implements AsyncDisposable {
     try {
       const started = await startPod(this.runtime, pod, {
         ledger: this.#blocks(),
-        removeTree: (path) => this.removeTree(path),
+        volumeHost: this.volumeHost,
+        ...(this.options.volumeIds === undefined ? {} : {volumeIds: this.options.volumeIds}),
         bound,
         logRoot,
         objects,
@@ -292,7 +297,7 @@ export class PodNode implements AsyncDisposable {
     await this.stopPod(record, {gracePeriod: 0, ...options});
     await this.runtime.removePodSandbox({podSandboxId: record.id});
     const podDir = this.ledger.podDir(metadata.uid);
-    if (existsSync(join(podDir, 'volumes'))) await removeVolumes(podDir, (path) => this.removeTree(path));
+    if (existsSync(join(podDir, 'volumes'))) await removeVolumes(podDir, this.volumeHost);
     for (const folder of [join(this.root, 'evidence', record.id), record.config.logDirectory ?? ''])
       if (existsSync(folder)) rmSync(folder, {recursive: true, force: true});
     if (record.mode !== 'single') this.#release(metadata.uid);

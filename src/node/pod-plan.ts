@@ -1,5 +1,5 @@
 import {execFileSync} from 'node:child_process';
-import {readFileSync} from 'node:fs';
+import {readFileSync, statSync} from 'node:fs';
 import {join} from 'node:path';
 import type {Mount} from '../../native-free/cri.ts';
 import {subrootError} from '../../native-free/errors.ts';
@@ -12,18 +12,24 @@ import {
   type GetsubidsResult,
   type IdBlock,
   type IdPool,
+  localVolumeHost,
   type Pod,
+  plannedSources,
+  planVolumes,
   poolFrom,
   requireAdmitted,
   requireValidPod,
   sandboxConfigOf,
   startedContainers,
+  type VolumeHost,
+  type VolumePlan,
   wantsUserNamespace,
 } from '../../sim/index.ts';
 import {agentScript} from '../host/agent.ts';
 import type {Step} from '../host/step.ts';
 import {imageStoreRoot} from '../images/store-root.ts';
 import {mappingsOf} from '../runtime/mappings.ts';
+import {mountAs} from '../runtime/mount-plan.ts';
 import {Planner} from '../runtime/planner.ts';
 import {capabilitiesOf} from '../runtime/program.ts';
 import {filterOf, refuseSecurityModules} from '../runtime/security-profile.ts';
@@ -34,6 +40,47 @@ import {readNodeFacts} from './node-facts.ts';
 import type {NodeOptions, PodInput} from './node-options.ts';
 import {planImage} from './planned-image.ts';
 import {isPod, objectsOf, podOf} from './pod-input.ts';
+
+/** A volume of a plan. */
+export interface PlannedVolumeView {
+  readonly name: string;
+  /** The field of the API: `emptyDir`, `hostPath`, `configMap`, … */
+  readonly kind: string;
+  readonly path: string;
+  /**
+   * Whose its files are: `shifted` by the mount, so that they look as on disk; `given` to the pod's ids; `nobody` in the pod; or as on
+   * the `node`, for a pod without a user namespace.
+   */
+  readonly ids: 'shifted' | 'given' | 'nobody' | 'node';
+  /** Of a tmpfs (`emptyDir.medium: Memory`). */
+  readonly memory?: {readonly sizeBytes: number | null};
+  /** Of a volume from the API: path, permission bits in octal, bytes. */
+  readonly files?: readonly {readonly path: string; readonly mode: string; readonly bytes: number}[];
+}
+
+function viewOf(plan: VolumePlan, hasUserns: boolean, shiftsOwn: boolean): PlannedVolumeView[] {
+  return plan.volumes.map((planned): PlannedVolumeView => {
+    const {volume, path} = planned;
+    const chosen = plan.volumeIds === 'idmap' ? 'shifted' : plan.volumeIds === 'chown' ? 'given' : 'nobody';
+    const own = shiftsOwn ? 'shifted' : 'given';
+    const ids = !hasUserns ? 'node' : volume.kind === 'hostPath' ? chosen : own;
+    const isMemory = volume.kind === 'emptyDir' && volume.medium === 'Memory' && 'sizeBytes' in planned;
+    return {
+      name: volume.name,
+      kind: volume.kind,
+      path,
+      ids,
+      ...(isMemory && {memory: {sizeBytes: planned.sizeBytes === undefined ? null : Number(planned.sizeBytes)}}),
+      ...('files' in planned && {
+        files: planned.files.map((file) => ({
+          path: file.path,
+          mode: file.mode.toString(8).padStart(4, '0'),
+          bytes: file.bytes.length,
+        })),
+      }),
+    };
+  });
+}
 
 /** Everything that starting a pod would do, as a value: `--dry-run` prints it, and the agent executes the same steps. */
 export interface PodPlan {
@@ -49,6 +96,8 @@ export interface PodPlan {
   };
   /** Tools that are run for the outer namespace, with PID for its process. */
   readonly tools: readonly (readonly string[])[];
+  /** What each volume will be. Contents are not told: they may be secret. */
+  readonly volumes: readonly PlannedVolumeView[];
   readonly parts: readonly {readonly what: string; readonly argv: readonly string[]; readonly steps: readonly Step[]}[];
 }
 
@@ -123,6 +172,12 @@ export function poolOf(setup: ModeSetup, options: NodeOptions): {pool: IdPool; i
   return {pool: {first: first.start, length: setup.blocks.length * idsPerPod}, idsPerPod, maxPods: 1};
 }
 
+/** What can be said of volumes without an agent: only root of the machine shifts the ids of the machine's file systems. */
+function dryVolumeHost({mode}: ModeSetup): VolumeHost {
+  const why = mode === 'host' ? undefined : `only root of the machine may shift its ids, and this is mode ${mode}`;
+  return {...localVolumeHost, whyNotIdmapped: async () => why};
+}
+
 /**
  * What starting a pod would do, without doing any of it: no id is claimed, no file is written, no process is made. The block is the
  * pool's first; the real one is picked at random. Errors: as createNode's and runPod's that can be known before.
@@ -142,15 +197,25 @@ export async function planPod(input: PodInput | Pod, options: NodeOptions = {}):
   const sandbox: SandboxRecord = {id: '', config, runtimeHandler: '', mode: setup.mode, createdAt: '0', bootId: ''};
   const planner = new Planner(root);
   const argv = ['perl', agentScript, 'serve', process.arch];
+  const objects = objectsOf(options.objects);
+  // The state folder need not be there.
+  const node = () => readNodeFacts('/');
+  const podDir = join(root, 'ledger', 'pods', pod.metadata.uid);
+  const volumes = await planVolumes(pod, podDir, {
+    sources: {objects, node},
+    host: dryVolumeHost(setup),
+    volumeIds: options.volumeIds ?? 'idmap',
+  });
+  const sourceOf = plannedSources(pod, volumes, setup.mode === 'host');
+  const mountContext = {mode: setup.mode, mappings: mappingsOf(config), agentFolder: join(root, 'ledger', 'pods')};
   const map = block && `0 ${block.hostId} ${block.size}`;
   const containers: PodPlan['parts'][number][] = [];
   for (const container of pod.spec.containers) {
     const asked = containerConfigOf(pod, container, block, {
-      hostPathOf: (mount) => `(volume ${mount.name})`,
+      sourceOf,
       resolveImage: (image) => imageTarget(image, options),
-      objects: objectsOf(options.objects),
-      // The state folder need not be there.
-      node: () => readNodeFacts('/'),
+      objects,
+      node,
       ...(options.kubernetes === undefined ? {} : {kubernetes: options.kubernetes}),
       confinement: confinementOptionsOf(root, options),
     });
@@ -159,12 +224,8 @@ export async function planPod(input: PodInput | Pod, options: NodeOptions = {}):
       : {config: asked};
     const context = planned.config.linux?.securityContext;
     const seccomp = await filterOf(context, capabilitiesOf(context).bounding);
-    const mountOf = (mount: Mount) => ({
-      ...mount,
-      readonly: mount.readonly ?? false,
-      isDirectory: true,
-      idmapped: (mount.uidMappings?.length ?? 0) > 0,
-    });
+    const mountOf = (mount: Mount) =>
+      mountAs(mount, mountContext, statSync(mount.hostPath, {throwIfNoEntry: false})?.isDirectory() ?? true);
     const steps = planner.container({...planned, ...(seccomp ? {seccomp} : {})}, sandbox, 0, mountOf);
     containers.push({what: `container ${container.name}`, argv, steps});
   }
@@ -174,6 +235,7 @@ export async function planPod(input: PodInput | Pod, options: NodeOptions = {}):
     reason: setup.reason,
     ...(block && map ? {userNamespace: {owner: {uid: block.hostId, gid: block.hostId}, uidMap: map, gidMap: map}} : {}),
     tools: setup.tools,
+    volumes: viewOf(volumes, block !== undefined, setup.mode === 'host'),
     parts: [
       {
         what: 'sandbox: the process that keeps the namespaces',

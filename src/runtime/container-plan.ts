@@ -11,9 +11,13 @@ export type RootSource =
 export interface PlannedMount {
   readonly hostPath: string;
   readonly containerPath: string;
-  readonly readonly: boolean;
+  /** `top`: the mount itself, but not those below it. */
+  readonly readOnly: 'no' | 'top' | 'all';
+  readonly propagation: 'private' | 'slave' | 'shared';
   readonly isDirectory: boolean;
   readonly idmapped: boolean;
+  /** The path is one of the machine's, as whoever started us sees it; else one of the agent's own mounts. */
+  readonly ofHost: boolean;
 }
 
 /** The identity and limits of a program in a container: its own init or one that is exec'ed into it. */
@@ -167,10 +171,22 @@ function fillHostRoot(root: RootSource & {kind: 'host'}): Step[] {
   ];
 }
 
+function flagsOf({readOnly, propagation, idmapped, ofHost}: PlannedMount): string {
+  return [
+    'rec',
+    ...(readOnly === 'all' ? ['ro'] : readOnly === 'top' ? ['rotop'] : []),
+    propagation,
+    ...(idmapped ? ['idmap=pod'] : []),
+    ...(ofHost ? ['host'] : []),
+  ].join(',');
+}
+
 /**
- * Attaches read-only mounts in a mount namespace of the node's own first: when the pod's is copied from it, the kernel locks their
- * flags, and a pod root with CAP_SYS_ADMIN cannot remount them writable. Attached from inside, they are not locked (seen: such a
- * root then wrote to a read-only hostPath as host uid 0). Source: mount_namespaces(7), fs/namespace.c lock_mnt_tree().
+ * Attaches the volumes in a mount namespace of the node's own first: when the pod's is copied from it, the kernel locks their flags
+ * and the mounts below them, and a pod root with CAP_SYS_ADMIN can neither remount one writable, nor with devices, nor uncover what
+ * another hides. Attached from inside, they are not locked (seen: such a root then wrote to a read-only hostPath as host uid 0).
+ * A shared one cannot be: copied into another user namespace it would be a slave. Source: mount_namespaces(7), fs/namespace.c
+ * lock_mnt_tree().
  */
 function stage(mounts: readonly (PlannedMount & {readonly index: number})[]): Step[] {
   if (mounts.length === 0) return [];
@@ -179,9 +195,7 @@ function stage(mounts: readonly (PlannedMount & {readonly index: number})[]): St
     ['mount', '', '/', '', 'rec,private', ''],
     ['mount', 'tmpfs', rootMountPoint, 'tmpfs', 'nosuid,nodev', 'mode=0755'],
     ...mounts.flatMap(({index, isDirectory}): Step[] => [
-      isDirectory
-        ? ['mkdir', `${rootMountPoint}/${index}`, '0755']
-        : ['file', `${rootMountPoint}/${index}`, '0644', ''],
+      isDirectory ? ['mkdir', `${rootMountPoint}/${index}`, '0755'] : ['touch', `${rootMountPoint}/${index}`],
       ['attach', `mount:${index}`, `${rootMountPoint}/${index}`],
     ]),
   ];
@@ -202,7 +216,7 @@ export function planContainer(input: ContainerPlanInput): Step[] {
   const needsIdmap =
     (input.root.kind === 'directory' && input.root.idmapped) || input.mounts.some((mount) => mount.idmapped);
   const locked = input.hasUserns
-    ? input.mounts.flatMap((mount, index) => (mount.readonly ? [{...mount, index}] : []))
+    ? input.mounts.flatMap((mount, index) => (mount.propagation === 'shared' ? [] : [{...mount, index}]))
     : [];
   const bound = {
     sys: !input.ownsNode && input.shares.network,
@@ -210,19 +224,14 @@ export function planContainer(input: ContainerPlanInput): Step[] {
     // The queues of the machine are there by their calls; a view of them cannot be made.
     mqueue: !input.ownsNode && input.shares.ipc,
   };
+  // What hears of the machine's mounts must stay their slave until it is in place.
+  const hears = locked.some(({propagation}) => propagation === 'slave');
   const pivotTarget = input.root.kind === 'host' ? rootMountPoint : `${rootMountPoint}/root`;
   return [
     ...(needsIdmap ? ([['openuserns', 'pod', String(input.holderPid)]] satisfies Step[]) : []),
     ...holdRoot(input.root),
     ...deviceNodes.map((name): Step => ['tree', `dev:${name}`, `/dev/${name}`, 'nosuid,noexec']),
-    ...input.mounts.map(
-      (mount, index): Step => [
-        'tree',
-        `mount:${index}`,
-        mount.hostPath,
-        ['rec', ...(mount.readonly ? ['ro'] : []), ...(mount.idmapped ? ['idmap=pod'] : [])].join(','),
-      ],
-    ),
+    ...input.mounts.map((mount, index): Step => ['tree', `mount:${index}`, mount.hostPath, flagsOf(mount)]),
     ['podtree', 'shm', '/dev/shm'],
     ...(bound.sys ? ([['tree', 'sys', '/sys', 'rec,ro,nosuid,nodev,noexec']] satisfies Step[]) : []),
     ...(bound.proc ? ([['tree', 'proc', '/proc', 'rec,nosuid,nodev,noexec']] satisfies Step[]) : []),
@@ -236,7 +245,7 @@ export function planContainer(input: ContainerPlanInput): Step[] {
     ['pdeathsig', 'KILL'],
     ['whoami'],
     ...(input.terminal ? [] : ([['setsid']] satisfies Step[])),
-    ['mount', '', '/', '', 'rec,private', ''],
+    ['mount', '', '/', '', hears ? 'rec,slave' : 'rec,private', ''],
     ...locked.map(({index}): Step => ['tree', `mount:${index}`, `${rootMountPoint}/${index}`, 'rec']),
     ...(bound.proc ? [] : ([['fs', 'proc', 'proc', 'nosuid,nodev,noexec']] satisfies Step[])),
     ...(bound.sys ? [] : ([['fs', 'sys', 'sysfs', 'ro,nosuid,nodev,noexec']] satisfies Step[])),
@@ -275,7 +284,7 @@ export function planContainer(input: ContainerPlanInput): Step[] {
       .sort(([, a], [, b]) => depth(a.containerPath) - depth(b.containerPath))
       .flatMap(([index, mount]): Step[] => [
         ['mkdirs', mount.isDirectory ? mount.containerPath : parent(mount.containerPath), '0755'],
-        ...(mount.isDirectory ? [] : ([['file', mount.containerPath, '0644', '']] satisfies Step[])),
+        ...(mount.isDirectory ? [] : ([['touch', mount.containerPath]] satisfies Step[])),
         ['attach', `mount:${index}`, mount.containerPath],
       ]),
     ...input.readonlyPaths.map((path): Step => ['readonly', path]),

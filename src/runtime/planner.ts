@@ -67,12 +67,12 @@ export class Planner {
     });
   }
 
-  /** The plan of a container's init. Volumes are looked at unless `mountOf` says what they are. */
+  /** The plan of a container's init; `mountOf` says what its mounts are. */
   container(
     container: ProgramSource & Pick<ContainerRecord, 'image'>,
     sandbox: SandboxRecord,
     holderPid: number,
-    mountOf: (mount: Mount) => PlannedMount = planMount,
+    mountOf: (mount: Mount) => PlannedMount,
   ): Step[] {
     const {config, image} = container;
     const context = config.linux?.securityContext;
@@ -139,25 +139,6 @@ export function argvOf(config: ContainerConfig): string[] {
       why: 'neither the container nor its image names a program (the image `host`, a folder and an imported root have no entrypoint)',
     });
   return argv;
-}
-
-/** A mount as planned: its source must be there. Errors: SUBROOT_CONFIG_INVALID. */
-export function planMount(mount: Mount): PlannedMount {
-  if (!isAbsolute(mount.containerPath))
-    throw subrootError('SUBROOT_CONFIG_INVALID', {
-      field: 'mounts.container_path',
-      why: `${mount.containerPath} is not a full path`,
-    });
-  let isDirectory: boolean;
-  try {
-    isDirectory = statSync(mount.hostPath).isDirectory();
-  } catch {
-    throw subrootError('SUBROOT_CONFIG_INVALID', {
-      field: 'mounts.host_path',
-      why: `there is nothing at ${mount.hostPath}`,
-    });
-  }
-  return {...mount, readonly: mount.readonly ?? false, isDirectory, idmapped: (mount.uidMappings?.length ?? 0) > 0};
 }
 
 /** True for an image that is no folder and not this machine's userland: one of the store, if it is any. */

@@ -26,12 +26,14 @@ import {AttachConnection} from './attach-client.ts';
 import type {PlannedMount} from './container-plan.ts';
 import {userOf} from './container-user.ts';
 import {FifoPool} from './fifo-pool.ts';
+import {probeIdmap} from './idmap-probe.ts';
 import {withImage} from './image-program.ts';
 import type {ContainerImage, ImageSource} from './image-source.ts';
 import {Inventory} from './inventory.ts';
 import {mappingsOf, mappingText, type PodMappings, requireMappings} from './mappings.ts';
+import {planMount} from './mount-plan.ts';
 import {hostnameOf, isPlain, pidOptionsOf, requireNamespaces, sharesOf, sysctlsOf} from './node-namespaces.ts';
-import {argvOf, isStoreImage, Planner, planMount, requireFolder, unknownImage} from './planner.ts';
+import {argvOf, isStoreImage, Planner, requireFolder, unknownImage} from './planner.ts';
 import {capabilitiesOf, ownerOf, programOf} from './program.ts';
 import type {SeccompFilter} from './sandbox-plan.ts';
 import {filterOf, refuseSecurityModules} from './security-profile.ts';
@@ -81,6 +83,8 @@ export class Runtime implements StreamingRuntimeService {
   readonly #live = new Map<string, LiveContainer>();
   readonly #fifos: FifoPool;
   readonly #images: RuntimeOptions['images'];
+  /** Paths whose mounts were found to take shifted ids. */
+  readonly #shiftable = new Set<string>();
   #alternatives: Promise<void> | undefined;
   #nextKey = 0;
 
@@ -354,7 +358,7 @@ export class Runtime implements StreamingRuntimeService {
     throwIfAborted(options.signal, `creating container ${request.config.metadata.name}`);
     this.#requireSameUserns(sandbox, request.config);
     refuseSecurityModules(request.config.linux?.securityContext);
-    for (const mount of request.config.mounts ?? []) this.#planMount(mount);
+    await this.#requireMounts(request.config, sandbox);
 
     const id = randomBytes(32).toString('hex');
     const image = isStoreImage(request.config) ? await this.#hold(id, request.config, sandbox, options) : undefined;
@@ -442,29 +446,35 @@ export class Runtime implements StreamingRuntimeService {
     return this.#alternatives;
   }
 
-  /**
-   * A mount as this mode can make it. Ids of a volume are shifted by idmapped mounts, which only root of the machine may make; a folder
-   * that is the node's own (emptyDir) is given to the pod's root instead, and a user's folder is refused: it is never chowned.
-   */
-  #planMount(mount: Mount): PlannedMount {
-    const planned = planMount(mount);
-    if (this.setup.mode === 'host' || !planned.idmapped) return planned;
-    if (this.#isOwnVolume(mount)) return {...planned, idmapped: false};
-    const why = `${mount.hostPath} needs an idmapped mount, which only mode host may make (this is mode ${this.setup.mode})`;
-    throw subrootError('SUBROOT_CONFIG_INVALID', {field: 'mounts.uid_mappings', why});
+  /** Why mounts of a path cannot have shifted ids; undefined when they can. */
+  async whyNotIdmapped(path: string): Promise<string | undefined> {
+    const isOwn = path.startsWith(`${this.#agentFolder}/`) || this.setup.mode !== 'host';
+    const answer = await probeIdmap(this.agent, this.setup, path, isOwn ? 'own' : 'host');
+    if (!answer.ok) return answer.why;
+    if (this.#shiftable.size >= 1000) this.#shiftable.clear();
+    this.#shiftable.add(path);
+    return undefined;
   }
 
-  #isOwnVolume({hostPath}: Mount): boolean {
-    return hostPath.startsWith(`${join(this.store.root, 'ledger', 'pods')}/`);
+  /** Where the agent's own mounts are: volumes of the kubelet's part. */
+  get #agentFolder(): string {
+    return join(this.store.root, 'ledger', 'pods');
   }
 
-  async #ownVolumes(config: ContainerConfig, sandbox: SandboxRecord): Promise<void> {
-    if (this.setup.mode === 'host') return;
+  #planMount(mount: Mount, sandbox: SandboxRecord): PlannedMount {
     const mappings = mappingsOf(sandbox.config);
-    const own = (config.mounts ?? []).filter((mount) => mount.uidMappings?.length && this.#isOwnVolume(mount));
-    if (!mappings || own.length === 0) return;
-    const words = [String(mappings.uids.hostId), String(mappings.gids.hostId), ...own.map(({hostPath}) => hostPath)];
-    await this.agent.request('chown', words);
+    return planMount(mount, {mode: this.setup.mode, mappings, agentFolder: this.#agentFolder});
+  }
+
+  /** Everything that a container's mounts ask for must be possible. Errors: SUBROOT_CONFIG_INVALID. */
+  async #requireMounts(config: ContainerConfig, sandbox: SandboxRecord): Promise<void> {
+    for (const mount of config.mounts ?? []) {
+      const {idmapped, hostPath} = this.#planMount(mount, sandbox);
+      // Asked of the kubelet's part a moment ago, and again by the mount itself.
+      if (!idmapped || this.#shiftable.has(hostPath)) continue;
+      const why = await this.whyNotIdmapped(hostPath);
+      if (why !== undefined) throw subrootError('SUBROOT_CONFIG_INVALID', {field: 'mounts.uid_mappings', why});
+    }
   }
 
   async startContainer(request: {containerId: string}, options: CallOptions = {}): Promise<void> {
@@ -485,8 +495,7 @@ export class Runtime implements StreamingRuntimeService {
     const {holder} = sandbox;
     if (!holder || !this.inventory.isReady(sandbox)) throw wrong('in a READY sandbox', 'in a NOTREADY sandbox');
     if (record.config.image.image === 'host') await this.#makeAlternatives();
-    await this.#ownVolumes(record.config, sandbox);
-    const steps = this.planner.container(record, sandbox, holder.pid, (mount) => this.#planMount(mount));
+    const steps = this.planner.container(record, sandbox, holder.pid, (mount) => this.#planMount(mount, sandbox));
     const folder = this.store.containerFolder(record.id);
     const launchOptions: Record<string, string> = {
       in: `${holder.pid}:${holder.startTime}`,

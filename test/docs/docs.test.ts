@@ -2,6 +2,7 @@ import {execFileSync} from 'node:child_process';
 import {chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {dirname, join} from 'node:path';
 import test from 'ava';
+import {impossibleProjections, impossibleVolumes} from '../../sim/volume-types.ts';
 import {commands} from '../../src/cli/commands.ts';
 import {hostTest} from '../helpers/host-test.ts';
 import {findDifference} from './compare.ts';
@@ -181,13 +182,14 @@ test('docs/how-it-works.md names every step of a plan', (t) => {
 
 test('docs/pods.md names every field that is refused or not honoured', (t) => {
   const page = read('docs/pods.md');
-  const source = read('sim/pod-fields.ts');
+  const source = ['pod-fields', 'env-fields', 'volume-fields'].map((name) => read(`sim/${name}.ts`)).join('\n');
   const refused = wordsOf(source, /\.refuse\('(\w+)'/g);
   const ignored = wordsOf(source, /notHonoured\(([^;]*)\);/gs).flatMap((words) => wordsOf(words, /'(\w+)'/g));
   const roles = ['init', 'ephemeral'];
-  t.true(refused.length > 5);
   t.true(ignored.length > 30);
-  for (const field of new Set([...refused, ...ignored].filter((word) => !roles.includes(word))))
+  const volumes = [...Object.keys(impossibleVolumes), ...Object.keys(impossibleProjections)];
+  t.true(refused.length + volumes.length > 35);
+  for (const field of new Set([...refused, ...ignored, ...volumes].filter((word) => !roles.includes(word))))
     t.regex(page, new RegExp(`\\b${field}\\b`));
 });
 

@@ -33,7 +33,7 @@ export function programs(): Promise<string> {
       external: ['node-pty'],
       banner: {js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);"},
     });
-    for (const script of ['agent.pl', 'supervise.pl'])
+    for (const script of ['agent.pl', 'supervise.pl', 'volumes.pl'])
       cpSync(join(project, 'src/host', script), join(folder, 'program', script));
     cpSync(join(project, 'package.json'), join(folder, 'package.json'));
     chmodSync(folder, 0o755);
@@ -217,6 +217,11 @@ export class ChildNode {
 
   run(input: PodInput = {}): Promise<ChildPod> {
     return this.call('run', input);
+  }
+
+  /** The first pod of a manifest, with the ConfigMaps and Secrets beside it. */
+  runText(text: string): Promise<ChildPod> {
+    return this.call('runText', text);
   }
 
   /** Standard output of a shell script in a pod. */

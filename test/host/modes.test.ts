@@ -220,10 +220,8 @@ userTest.serial('a folder of this machine needs mode host, and the refusal says 
     const lab = await makeLab(t, {uid: user.uid});
     const child = await ChildNode.open(t, {root: lab.root}, {...lab.child, prefix: user.prefix});
     await t.throwsAsync(child.run(sharing(folder)), {
-      code: 'SUBROOT_CONFIG_INVALID',
-      message: new RegExp(
-        `${folder} needs an idmapped mount, which only mode host may make \\(this is mode ${child.mode}\\)`,
-      ),
+      code: 'SUBROOT_VOLUME_NO_IDMAP',
+      message: new RegExp(`the mounts of ${folder} cannot have shifted ids: only root .* this is mode ${child.mode}`),
     });
     t.deepEqual(await child.call('pods'), []);
     await child.call('close');

@@ -64,12 +64,18 @@ restartPolicy: Never
 terminationGracePeriodSeconds: 5
 runtimeClassName: crun
 os: {name: linux}
-securityContext: {runAsUser: 7, runAsGroup: 8, runAsNonRoot: true, supplementalGroups: [9], sysctls: [{name: a.b, value: "1"}]}
+securityContext: {runAsUser: 7, runAsGroup: 8, runAsNonRoot: true, supplementalGroups: [9], fsGroup: 10, fsGroupChangePolicy: OnRootMismatch, sysctls: [{name: a.b, value: "1"}]}
 dnsConfig: {nameservers: [1.1.1.1], searches: [x], options: [{name: ndots, value: "5"}, {name: edns0}]}
 volumes:
-- {name: scratch, emptyDir: {}}
+- {name: scratch, emptyDir: {sizeLimit: 1Gi}}
 - {name: data, hostPath: {path: /data, type: Directory}}
 - name: plain
+- name: all
+  projected:
+    defaultMode: 0400
+    sources:
+    - secret: {name: s, items: [{key: k, path: p, mode: 0440}], optional: true}
+    - downwardAPI: {items: [{path: cpu, resourceFieldRef: {containerName: c, resource: limits.cpu, divisor: 1}}]}
 initContainers:
 - {name: init, image: host}
 containers:
@@ -84,7 +90,7 @@ containers:
   env: [{name: A, value: x}, {name: B}]
   ports: [{containerPort: 80}]
   lifecycle: {stopSignal: SIGUSR1}
-  volumeMounts: [{name: data, mountPath: /d, readOnly: true, subPath: s}, {name: scratch, mountPath: /s}]
+  volumeMounts: [{name: data, mountPath: /d, readOnly: true, subPath: s}, {name: scratch, mountPath: /s, mountPropagation: HostToContainer, subPathExpr: $(A)}]
   securityContext:
     runAsUser: 1
     capabilities: {add: [NET_ADMIN], drop: [ALL]}
@@ -98,9 +104,23 @@ containers:
   );
   t.deepEqual(metadata, {name: 'web', namespace: 'ns', uid: 'u', labels: {app: 'x'}, annotations: {note: '1'}});
   t.deepEqual(spec.volumes, [
-    {name: 'scratch', kind: 'emptyDir'},
+    {name: 'scratch', kind: 'emptyDir', medium: '', sizeLimit: '1Gi'},
     {name: 'data', kind: 'hostPath', path: '/data', type: 'Directory'},
-    {name: 'plain', kind: 'emptyDir'},
+    {name: 'plain', kind: 'emptyDir', medium: ''},
+    {
+      name: 'all',
+      kind: 'projected',
+      defaultMode: 0o400,
+      sources: [
+        {kind: 'secret', name: 's', items: [{key: 'k', path: 'p', mode: 0o440}], optional: true},
+        {
+          kind: 'downwardAPI',
+          items: [
+            {path: 'cpu', sources: 1, source: {kind: 'resource', container: 'c', resource: 'limits.cpu', divisor: '1'}},
+          ],
+        },
+      ],
+    },
   ]);
   t.deepEqual(spec.dnsConfig, {servers: ['1.1.1.1'], searches: ['x'], options: ['ndots:5', 'edns0']});
   t.deepEqual(spec.securityContext, {
@@ -108,6 +128,8 @@ containers:
     runAsGroup: 8,
     runAsNonRoot: true,
     supplementalGroups: [9],
+    fsGroup: 10,
+    fsGroupChangePolicy: 'OnRootMismatch',
     sysctls: {'a.b': '1'},
   });
   t.like(spec, {
@@ -123,8 +145,22 @@ containers:
     {name: 'B', value: ''},
   ]);
   t.deepEqual(c?.volumeMounts, [
-    {name: 'data', mountPath: '/d', readOnly: true, subPath: 's'},
-    {name: 'scratch', mountPath: '/s', readOnly: false},
+    {
+      name: 'data',
+      mountPath: '/d',
+      readOnly: true,
+      mountPropagation: 'None',
+      recursiveReadOnly: 'Disabled',
+      subPath: 's',
+    },
+    {
+      name: 'scratch',
+      mountPath: '/s',
+      readOnly: false,
+      mountPropagation: 'HostToContainer',
+      recursiveReadOnly: 'Disabled',
+      subPathExpr: '$(A)',
+    },
   ]);
   t.like(c, {workingDir: '/w', stdin: true, stdinOnce: true, tty: true, stopSignal: 'SIGUSR1'});
   t.deepEqual(c?.securityContext, {
@@ -219,9 +255,26 @@ test('a field that Kubernetes honours and subroot does not is named apart', (t) 
 });
 
 for (const [what, spec, path] of [
-  ['fsGroup', `securityContext: {fsGroup: 5}\n${container}`, /spec\.securityContext\.fsGroup/],
-  ['a configMap volume', `volumes: [{name: v, configMap: {name: x}}]\n${container}`, /spec\.volumes\[0\]\.configMap/],
-  ['a memory emptyDir', `volumes: [{name: v, emptyDir: {medium: Memory}}]\n${container}`, /emptyDir\.medium/],
+  ['an NFS volume', `volumes: [{name: v, nfs: {}}]\n${container}`, /volumes\[0\]\.nfs \(.*NFS has no idmapped mounts/],
+  ['a CSI volume', `volumes: [{name: v, csi: {}}]\n${container}`, /volumes\[0\]\.csi \(.*no CSI driver runs here/],
+  ['a claim', `volumes: [{name: v, persistentVolumeClaim: {}}]\n${container}`, /no API server here that binds a claim/],
+  ['a raw disk', `volumes: [{name: v, iscsi: {}}]\n${container}`, /block device would have to be attached/],
+  ['a huge page emptyDir', `volumes: [{name: v, emptyDir: {medium: HugePages}}]\n${container}`, /emptyDir\.medium/],
+  [
+    'a token of the API server',
+    `volumes: [{name: v, projected: {sources: [{serviceAccountToken: {path: t}}]}}]\n${container}`,
+    /sources\[0\]\.serviceAccountToken \(.*no API server here that would sign a token/,
+  ],
+  [
+    'a trust bundle',
+    `volumes: [{name: v, projected: {sources: [{clusterTrustBundle: {path: t}}]}}]\n${container}`,
+    /clusterTrustBundle/,
+  ],
+  [
+    'a pod certificate',
+    `volumes: [{name: v, projected: {sources: [{podCertificate: {}}]}}]\n${container}`,
+    /podCertificate/,
+  ],
   [
     'a sidecar',
     `initContainers: [{name: i, image: host, restartPolicy: Always}]\n${container}`,
@@ -239,8 +292,8 @@ for (const [what, spec, path] of [
   ],
   ['a preStop hook', 'containers: [{name: c, image: host, lifecycle: {preStop: {}}}]', /lifecycle\.preStop/],
   [
-    'mount propagation',
-    `volumes: [{name: v}]\ncontainers: [{name: c, image: host, volumeMounts: [{name: v, mountPath: /v, mountPropagation: Bidirectional}]}]`,
+    'a subPath of what the machine is to see',
+    `volumes: [{name: v}]\ncontainers: [{name: c, image: host, volumeMounts: [{name: v, mountPath: /v, subPath: a, mountPropagation: Bidirectional}]}]`,
     /mountPropagation/,
   ],
 ] as const) {

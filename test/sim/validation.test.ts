@@ -32,7 +32,7 @@ for (const spec of ['', 'hostUsers: true', 'hostUsers: false']) {
 }
 
 const stateless =
-  'volumes: [{name: a, configMap: {}}, {name: b, secret: {}}, {name: c, downwardAPI: {}}, {name: d, projected: {}}, {name: e, emptyDir: {}}]';
+  'volumes: [{name: a, configMap: {name: x}}, {name: b, secret: {secretName: x}}, {name: c, downwardAPI: {}}, {name: d, projected: {}}, {name: e, emptyDir: {}}]';
 test('L2 the five stateless volume types are valid in every version', (t) => {
   for (const version of versions)
     t.deepEqual(texts(podOf(`hostUsers: false, ${stateless}`), enabled(version)), [], version);

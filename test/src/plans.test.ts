@@ -45,9 +45,11 @@ const program: fc.Arbitrary<ProgramIdentity> = fc.record(
 const mount: fc.Arbitrary<PlannedMount> = fc.record({
   hostPath: path.map((text) => `/host${text}`),
   containerPath: path.map((text) => `/volume${text}`),
-  readonly: fc.boolean(),
+  readOnly: fc.constantFrom('no' as const, 'top' as const, 'all' as const),
+  propagation: fc.constantFrom('private' as const, 'slave' as const, 'shared' as const),
   isDirectory: fc.boolean(),
   idmapped: fc.boolean(),
+  ofHost: fc.boolean(),
 });
 
 const root: fc.Arbitrary<RootSource> = fc.oneof(
@@ -266,7 +268,7 @@ test('no tree of the machine is writable unless a mount asked for it, and no idm
   fc.assert(
     fc.property(container, (input) => {
       const plan = planContainer(input);
-      const writable = new Set(input.mounts.filter((each) => !each.readonly).map(({hostPath}) => hostPath));
+      const writable = new Set(input.mounts.filter((each) => each.readOnly === 'no').map(({hostPath}) => hostPath));
       const [join = -1] = indexesOf(plan, 'join');
       plan.forEach((step, index) => {
         if (step[0] !== 'tree' || index > join) return;
@@ -278,7 +280,8 @@ test('no tree of the machine is writable unless a mount asked for it, and no idm
         }
         // In the machine's own pid namespace, from an outer user namespace: its /proc as its user has it.
         const isProc = source === '/proc' && input.shares.pid && !input.ownsNode;
-        t.true(flags.includes('ro') || writable.has(source) || isProc, step.join(' '));
+        const isReadOnly = flags.includes('ro') || flags.includes('rotop');
+        t.true(isReadOnly || writable.has(source) || isProc, step.join(' '));
         const planned = input.mounts[Number(/^mount:(\d+)$/.exec(key)?.[1])];
         const wantsMap =
           planned?.idmapped ?? (input.root.kind === 'directory' && key.startsWith('image:') && input.root.idmapped);
@@ -369,9 +372,11 @@ test('deeper mounts are placed after those that they lie in', (t) => {
     (containerPath): PlannedMount => ({
       containerPath,
       hostPath: `/host${containerPath}`,
-      readonly: false,
+      readOnly: 'no',
+      propagation: 'private',
       isDirectory: true,
       idmapped: false,
+      ofHost: true,
     }),
   );
   const [input] = fc.sample(container, {numRuns: 1, seed: 7});

@@ -57,6 +57,12 @@ export const runCommand = defineCommand({
       requiresArg: true,
       describe: 'further sysctls that pods may set: names or a beginning and *, with commas',
     },
+    'volume-ids': {
+      type: 'string',
+      choices: ['idmap', 'chown', 'nobody'],
+      requiresArg: true,
+      describe: 'owners of hostPath files in the pod: shifted by the mount (idmap), given to it for good, or nobody',
+    },
     'dry-run': {type: 'boolean', describe: 'print the whole plan (ids, maps, steps, mounts) and do nothing'},
     wait: {
       alias: 'w',
@@ -89,6 +95,7 @@ export const runCommand = defineCommand({
       ...(flags['allowed-unsafe-sysctls'] === undefined
         ? {}
         : {allowedUnsafeSysctls: flags['allowed-unsafe-sysctls'].split(',')}),
+      ...(flags['volume-ids'] === undefined ? {} : {volumeIds: flags['volume-ids']}),
     };
     const body = async () => {
       const {pods, objects} = await readManifest(words[0] ?? '', flags.name, context.output);
