@@ -218,6 +218,24 @@ my %OWN = (
   # uid gid mode(octal) nlink size, as lstat(2) says here
   lstat => sub { my @s = lstat plain($_[0]); return @s ? (0, sprintf '%d %d %o %d %d', @s[4, 5, 2, 3, 7]) : -1 },
   content => sub { open my $fh, '<', plain($_[0]) or return -1; my $text = ''; return defined sysread($fh, $text, 1024) ? (length $text, $text) : -1 },
+  # 1 when a file has that text in it
+  contains => sub {
+    my ($path, $text) = map { plain($_) } @_;
+    open my $fh, '<', $path or return -1;
+    local $/;
+    return index(<$fh> // '', $text) >= 0 ? 1 : 0;
+  },
+  # idmap SOURCE TARGET NS: mounts SOURCE on TARGET with the ids that a user namespace, open as NS, shifts them by
+  idmap => sub {
+    my ($source, $target) = map { plain($_) . "\0" } @_[0, 1];
+    my $ns = argument($_[2]);
+    my $empty = "\0";
+    my $tree = sys('open_tree', -100, $source, 1 + 0x80000);
+    return -1 if $tree == -1;
+    my $attributes = pack 'Q4', 0x100000, 0, 0, $ns;
+    return -1 if sys('mount_setattr', $tree, $empty, 0x1000, $attributes, 32) == -1;
+    return sys('move_mount', $tree, $empty, -100, $target, 4);
+  },
   # a text in our memory: its address
   secret => sub { my $text = plain($_[0]); push @alive, \$text; return unpack 'Q', pack 'P', $text },
   block => sub { my $all = pack 'Q', ~0; return sys('rt_sigprocmask', 2, $all, 0, 8) },

@@ -110,7 +110,7 @@ export class SubrootTarget implements Target {
     const prepared = await pod.prepareExec(['cat'], {container});
     try {
       const exitCode = await runWithInput(prepared.argv, stdin);
-      const failure = prepared.failure();
+      const failure = await prepared.failure();
       if (failure) throw failure;
       if (exitCode !== 0) throw subrootError('SUBROOT_INTERNAL', {what: `cat of ${stdin} ended with ${exitCode}`});
     } finally {
