@@ -220,6 +220,13 @@ export const errorRegister = {
     mend: 'read its log at {log}',
     grpc: 'FAILED_PRECONDITION',
   },
+  SUBROOT_POST_START_FAILED: {
+    kind: 'state',
+    layer: 'container',
+    message: 'the postStart hook of container {container} of pod {pod} failed: {why}',
+    mend: 'correct the hook, or the program that it asks',
+    grpc: 'FAILED_PRECONDITION',
+  },
   SUBROOT_POD_ABORTED: {
     kind: 'state',
     layer: 'agent',

@@ -17,12 +17,14 @@ import {environmentOf} from './environment.ts';
 import {expandReferences} from './expansion.ts';
 import {aggregate} from './field-error.ts';
 import type {KubernetesVersion} from './kubernetes-versions.ts';
+import {lifeAnnotations} from './life-annotations.ts';
 import type {ConfinementProfile, Pod, PodContainer, VolumeMount} from './pod.ts';
 import {startedContainers, wantsUserNamespace} from './pod.ts';
 import type {EventHandler} from './pod-events.ts';
 import {nameErrors} from './pod-names.ts';
 import {notYetError} from './pod-spec.ts';
 import type {MountSources} from './pod-volumes.ts';
+import {roleOf} from './restart-decision.ts';
 import type {IdBlock} from './userns-allocator.ts';
 
 /** Masked for `procMount: Default`, beside the thermal_throttle folder of every CPU. Source: kubernetes pkg/securitycontext/util.go, 1.36. */
@@ -214,6 +216,7 @@ export function containerConfigOf(
       'io.kubernetes.container.terminationMessagePath': container.terminationMessagePath,
       'io.kubernetes.container.terminationMessagePolicy': container.terminationMessagePolicy,
       'io.kubernetes.pod.terminationGracePeriod': String(pod.spec.terminationGracePeriodSeconds),
+      ...lifeAnnotations(container, roleOf(pod, container), pod.spec.initContainers.indexOf(container)),
     },
     logPath: posix.join(container.name, `${attempt}.log`),
     stdin: container.stdin,

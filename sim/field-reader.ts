@@ -134,6 +134,15 @@ export class FieldReader {
     return undefined;
   }
 
+  integerOrString(name: string): number | string | undefined {
+    const tree = this.#take(name);
+    if (!tree) return undefined;
+    if (tree.kind === 'scalar' && (typeof tree.value === 'string' || Number.isSafeInteger(tree.value)))
+      return typeof tree.value === 'string' ? tree.value : Number(tree.value);
+    this.#problem(tree, name, `expected a whole number or text, got ${describe(tree)}`);
+    return undefined;
+  }
+
   /** A resource quantity, which YAML may take for a number: `64Mi`, `0.5`, `2`. */
   quantity(name: string): string | undefined {
     const tree = this.#take(name);

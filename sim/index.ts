@@ -8,6 +8,10 @@ export {requireAdmitted} from './admission.ts';
 export type {ApiObject, ConfigMapObject, SecretObject} from './api-objects.ts';
 /** ConfigMaps and Secrets that came with a pod, and the errors for those that did not. */
 export {ApiObjects, bytesOf, MAX_OBJECT_BYTES, objectKeyMissing, objectMissing} from './api-objects.ts';
+export type {BackOffLimits} from './back-off.ts';
+export {kubeletBackOff} from './back-off.ts';
+export type {Clock} from './clock.ts';
+export {systemClock} from './clock.ts';
 export type {ConfinementOptions, ContainerConfigOptions, ImageUser, SandboxConfigOptions} from './cri-config.ts';
 // ── pods → CRI
 /** What RunPodSandbox and CreateContainer are sent for a pod. */
@@ -34,6 +38,7 @@ export {expandReferences} from './expansion.ts';
 export type {FieldError, FieldErrorType} from './field-error.ts';
 export {aggregate} from './field-error.ts';
 export type {NotYet, Warning} from './field-reader.ts';
+export type {HttpRequest, PodNetwork} from './handlers.ts';
 export type {IdPool} from './id-pool.ts';
 export {checkIdsPerPod, checkPool, DEFAULT_MAX_PODS, defaultPool, usableBlocks} from './id-pool.ts';
 export type {PullPolicy, PullSecrets} from './image-pull.ts';
@@ -51,6 +56,16 @@ export {LEDGER_VERSION, Ledger} from './ledger.ts';
 export type {ClaimKind, Owner} from './ledger-claims.ts';
 export type {LedgerFs} from './ledger-fs.ts';
 export {nodeLedgerFs} from './ledger-fs.ts';
+export type {
+  ContainerLife,
+  ContainerPort,
+  Handler,
+  HandlerChoice,
+  PortRef,
+  Probe,
+  ProbeKind,
+  RestartRule,
+} from './life.ts';
 export {MAX_MANIFEST_BYTES} from './manifest-tree.ts';
 export type {
   ContainerSecurityContext,
@@ -71,10 +86,24 @@ export type {
 /** The pod model: API names, defaults filled in, absent stays absent where that means something. */
 export {startedContainers, wantsUserNamespace} from './pod.ts';
 export type {EventHandler, PodEvent} from './pod-events.ts';
+export type {Decision, Happening, Task} from './pod-machine.ts';
+// ── a pod's life
+/** What a kubelet does next for a pod, as a value. */
+export {PodMachine} from './pod-machine.ts';
 export type {Manifests, OtherObject, ParseOptions} from './pod-spec.ts';
 // ── manifests → pods
 /** Text → pods, other objects and warnings. */
 export {manifestsOf, parseManifests} from './pod-spec.ts';
+export type {
+  ContainerEnd,
+  ContainerStateNow,
+  ContainerStatusNow,
+  PodCondition,
+  PodPhase,
+  PodStatus,
+} from './pod-status.ts';
+export {conditionsOf, isReady, phaseOf, statusWord} from './pod-status.ts';
+export type {PodSupervisor, SuperviseOptions, SupervisionEnd, SupervisorParts} from './pod-supervisor.ts';
 export type {MountSource, MountSources, VolumeIds, VolumePlan} from './pod-volumes.ts';
 /** Volumes: what they will be, their folders and files, and their end. */
 export {claimVolumes, makeVolumes, plannedSources, planVolumes, removeVolumes, volumePath} from './pod-volumes.ts';
@@ -82,10 +111,15 @@ export type {AccountLookup, ChosenPool, GetsubidsResult, PoolSources} from './po
 // ── blocks of host ids
 /** Where the range for pods comes from, and the checks on it. Ids are plain numbers; lengths count ids. */
 export {parseGetsubids, poolFrom} from './pool.ts';
+export type {ProbeResult} from './probe-state.ts';
 export {parseQuantity, quantityIn} from './quantity.ts';
 export type {Random} from './random.ts';
 /** Numbers from a seed, or from the operating system. */
 export {seededRandom, systemRandom} from './random.ts';
+export type {ContainerRole} from './restart-decision.ts';
+export {restartPolicyOf, roleOf, shouldRestart} from './restart-decision.ts';
+export type {StopPodOptions} from './stop-pod.ts';
+export {stopContainers} from './stop-pod.ts';
 export type {AllocatorOptions, IdBlock} from './userns-allocator.ts';
 /** Which blocks are taken, in memory: the random scan, and the kubelet's bookkeeping by pod. */
 export {UsernsAllocator, UsernsManager} from './userns-allocator.ts';

@@ -1,17 +1,22 @@
 import {setTimeout as sleep} from 'node:timers/promises';
-import type {ContainerStatus, PodSandboxConfig, RuntimeService} from '../native-free/cri.ts';
+import type {ContainerConfig, ContainerStatus, PodSandboxConfig, RuntimeService} from '../native-free/cri.ts';
 import {SubrootError, subrootError} from '../native-free/errors.ts';
 import {ApiObjects} from './api-objects.ts';
 import type {ConfinementOptions, ContainerConfigOptions, SandboxConfigOptions} from './cri-config.ts';
 import {containerConfigOf, containerEnvironment, requireRunnable, sandboxConfigOf, unknownNode} from './cri-config.ts';
 import type {NodeFacts} from './downward.ts';
+import type {PodNetwork} from './handlers.ts';
 import type {KubernetesVersion} from './kubernetes-versions.ts';
 import type {Ledger} from './ledger.ts';
 import type {Pod, PodContainer} from './pod.ts';
-import {wantsUserNamespace} from './pod.ts';
+import {startedContainers, wantsUserNamespace} from './pod.ts';
 import type {EventHandler} from './pod-events.ts';
+import type {PodSupervisor, SuperviseOptions} from './pod-supervisor.ts';
 import type {VolumeIds, VolumePlan} from './pod-volumes.ts';
 import {claimVolumes, makeVolumes, planVolumes, removeVolumes} from './pod-volumes.ts';
+import {roleOf} from './restart-decision.ts';
+import type {StopPodOptions} from './stop-pod.ts';
+import {stopContainers} from './stop-pod.ts';
 import type {IdBlock} from './userns-allocator.ts';
 import type {KubeletOptions} from './userns-support.ts';
 import {requireUserns} from './userns-support.ts';
@@ -49,6 +54,16 @@ export interface StartPodOptions extends NodeParts, SandboxConfigOptions {
   readonly confinement?: ConfinementOptions;
   /** Milliseconds between looks at a running init container; 20 by default. */
   readonly pollMs?: number;
+  /** Look after the pod from then on: probes, restarts, deadline. Without it nobody does. */
+  readonly supervise?: SuperviseOptions;
+  /** How probes and hooks reach the pod's network. */
+  readonly networkOf?: (podSandboxId: string) => PodNetwork;
+  /** True once somebody else stops or removes the pod of a sandbox that is looked after. */
+  readonly isStopping?: (podSandboxId: string) => boolean;
+  /** What a container that has ended left for its status. */
+  readonly messageOf?: (status: ContainerStatus) => string;
+  /** Removes the log of a container that was started again so often that it is not kept. */
+  readonly removeLog?: (path: string) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -66,6 +81,8 @@ export interface StartedPod {
   /** Init containers have ended; containers are started. In the order of the spec. */
   readonly initContainers: readonly StartedContainer[];
   readonly containers: readonly StartedContainer[];
+  /** Who looks after it, when that was asked for. */
+  readonly supervisor?: PodSupervisor;
 }
 
 /** A step of the way back, in the order in which it was registered; undone last to first. */
@@ -80,7 +97,7 @@ interface Undo {
  * fails too, SUBROOT_POD_UNDO_INCOMPLETE names what is left, and the block stays reserved: something may still run in it.
  * Errors: what containerConfigOf and Ledger.getOrCreate throw, SUBROOT_POD_REJECTED, SUBROOT_VOLUME_*, SUBROOT_INIT_CONTAINER_FAILED,
  * SUBROOT_POD_ABORTED, and the runtime's. A pod that has a block already (a new attempt) keeps it, whatever happens.
- * Simplified: restart policies are not acted on; a failed init container ends the start.
+ * Without `supervise` a failed init container ends the start, and nothing is started again.
  * Source: kubernetes pkg/kubelet/kuberuntime/kuberuntime_manager.go SyncPod, 1.36.
  */
 export async function startPod(runtime: RuntimeService, pod: Pod, options: StartPodOptions): Promise<StartedPod> {
@@ -107,7 +124,7 @@ async function startSteps(
   const host = options.volumeHost ?? localVolumeHost;
   const call = options.signal ? {signal: options.signal} : {};
   const proceed = (step: string) => {
-    if (options.signal?.aborted) throw aborted(pod, step, options.signal);
+    if (options.signal?.aborted) throw abortedError(pod, step, options.signal);
   };
 
   const plan = pod.spec.volumes.length === 0 ? undefined : await planPodVolumes(pod, podDir, host, options);
@@ -136,9 +153,10 @@ async function startSteps(
       environmentOf: (container) => containerEnvironment(pod, container, configOptions),
       onMade: (what, takeBack) => undo.push({what, run: async () => takeBack()}),
     }));
-  const configOf = (container: PodContainer) =>
+  const configOf = (container: PodContainer, attempt = options.attempt ?? 0) =>
     containerConfigOf(pod, container, block, {
       ...configOptions,
+      attempt,
       ...(sourceOf && {sourceOf}),
       ...(options.onEvent && {onEvent: options.onEvent}),
       ...(options.confinement && {confinement: options.confinement}),
@@ -146,8 +164,8 @@ async function startSteps(
     });
   // All configurations first: a pod with a mistake in its last container starts nothing.
   const sandboxConfig = sandboxConfigOf(pod, block, options);
-  const initConfigs = pod.spec.initContainers.map(configOf);
-  const configs = pod.spec.containers.map(configOf);
+  const initConfigs = pod.spec.initContainers.map((container) => configOf(container));
+  const configs = pod.spec.containers.map((container) => configOf(container));
 
   proceed('its sandbox was made');
   const runtimeHandler = pod.spec.runtimeClassName;
@@ -156,6 +174,10 @@ async function startSteps(
     call,
   );
   undo.push({what: `sandbox ${podSandboxId}`, run: () => endSandbox(runtime, podSandboxId)});
+
+  const made = {pod, podSandboxId, sandboxConfig, ...(block && {block})};
+  if (options.supervise || needsKubelet(pod))
+    return {...made, ...(await startSupervised(runtime, {...made, configOf}, options, undo))};
 
   const start = async (config: (typeof configs)[number]): Promise<StartedContainer> => {
     proceed(`container ${config.metadata.name} was made`);
@@ -178,13 +200,84 @@ async function startSteps(
   const containers: StartedContainer[] = [];
   for (const config of configs) containers.push(await start(config));
   proceed('it was handed over');
-  return {pod, podSandboxId, sandboxConfig, ...(block && {block}), initContainers, containers};
+  return {...made, initContainers, containers};
 }
 
 function planPodVolumes(pod: Pod, podDir: string, host: VolumeHost, options: StartPodOptions): Promise<VolumePlan> {
   const sources = {objects: options.objects ?? ApiObjects.none, node: options.node ?? unknownNode};
   return planVolumes(pod, podDir, {sources, host, volumeIds: options.volumeIds ?? 'idmap'});
 }
+
+/** Whether a pod cannot even be started without a kubelet's care: hooks run after the start, sidecars are waited for and kept. */
+function needsKubelet(pod: Pod): boolean {
+  return startedContainers(pod).some(
+    (container) => container.postStart !== undefined || roleOf(pod, container) === 'sidecar',
+  );
+}
+
+/** Starts the containers by a supervisor, which stays when that was asked for. */
+async function startSupervised(
+  runtime: RuntimeService,
+  made: Pick<StartedPod, 'pod' | 'podSandboxId' | 'sandboxConfig'> & {
+    readonly configOf: (container: PodContainer, attempt?: number) => ContainerConfig;
+  },
+  options: StartPodOptions,
+  undo: Undo[],
+): Promise<Pick<StartedPod, 'initContainers' | 'containers' | 'supervisor'>> {
+  const {pod, podSandboxId} = made;
+  const {PodSupervisor} = await import('./pod-supervisor.ts');
+  const {supervise, networkOf, isStopping, messageOf, removeLog, signal, onEvent} = options;
+  const supervisor = new PodSupervisor(
+    {
+      ...made,
+      runtime,
+      network: networkOf?.(podSandboxId) ?? unreachable,
+      isStartOnly: supervise === undefined,
+      ...(isStopping && {isStopping: () => isStopping(podSandboxId)}),
+      ...(messageOf && {messageOf}),
+      ...(removeLog && {removeLog}),
+    },
+    {...(onEvent && {onEvent}), ...(options.pollMs !== undefined && {pollMs: options.pollMs}), ...supervise},
+  );
+  undo.push({what: 'supervision', run: () => supervisor.release()});
+  const abort = abortOf(pod, signal);
+  try {
+    await Promise.race([supervisor.up, abort.aborted]);
+  } catch (error) {
+    const failed = supervisor.status.containers.find(
+      ({role, state}) => role === 'init' && state.kind === 'terminated' && state.exitCode !== 0,
+    );
+    if (failed?.id === undefined || signal?.aborted) throw error;
+    const {status} = await runtime.containerStatus({containerId: failed.id});
+    throw initFailed(pod, {name: failed.name, id: failed.id}, status);
+  } finally {
+    abort.forget();
+  }
+  if (!supervise) await supervisor.release();
+  const inits = new Set(pod.spec.initContainers.map(({name}) => name));
+  const all = supervisor.containers;
+  return {
+    initContainers: all.filter(({name}) => inits.has(name)),
+    containers: all.filter(({name}) => !inits.has(name)),
+    ...(supervise && {supervisor}),
+  };
+}
+
+function abortOf(pod: Pod, signal: AbortSignal | undefined): {aborted: Promise<never>; forget: () => void} {
+  let onAbort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => signal && reject(abortedError(pod, 'its containers were started', signal));
+  });
+  signal?.addEventListener('abort', onAbort, {once: true});
+  if (signal?.aborted) onAbort();
+  return {aborted, forget: () => signal?.removeEventListener('abort', onAbort)};
+}
+
+const unreachable: PodNetwork = {
+  http: () => Promise.reject(new Error('the network of the pod cannot be reached from here')),
+  connect: () => Promise.reject(new Error('the network of the pod cannot be reached from here')),
+  grpcHealth: () => Promise.reject(new Error('the network of the pod cannot be reached from here')),
+};
 
 async function untilExited(
   runtime: RuntimeService,
@@ -247,21 +340,21 @@ async function undoAll(pod: Pod, undo: readonly Undo[], error: unknown): Promise
 }
 
 /**
- * Stops a pod's containers, all at once, each with the pod's grace period, then its sandbox. Stopping again is fine.
- * Every container is tried; the first failure is thrown at the end. Source: kubernetes kuberuntime_manager.go killPodWithSyncResult.
+ * Stops a pod's containers as stopContainers does, then its sandbox; nobody looks after it from then on. Stopping again is fine.
+ * Source: kubernetes kuberuntime_manager.go killPodWithSyncResult.
  */
 export async function stopPod(
   runtime: RuntimeService,
   started: StartedPod,
-  options: {/** Seconds; the spec's by default. */ readonly gracePeriod?: number; readonly signal?: AbortSignal} = {},
+  options: StopPodOptions = {},
 ): Promise<void> {
-  const timeout = options.gracePeriod ?? started.pod.spec.terminationGracePeriodSeconds;
-  const call = options.signal ? {signal: options.signal} : {};
-  const stops = await Promise.allSettled(
-    started.containers.map(({id}) => runtime.stopContainer({containerId: id, timeout}, call)),
-  );
-  await runtime.stopPodSandbox({podSandboxId: started.podSandboxId}, call);
-  for (const stop of stops) if (stop.status === 'rejected') throw stop.reason;
+  await started.supervisor?.release();
+  let failure: unknown;
+  await stopContainers(runtime, started.podSandboxId, options).catch((error: unknown) => {
+    failure = error;
+  });
+  await runtime.stopPodSandbox({podSandboxId: started.podSandboxId}, options.signal ? {signal: options.signal} : {});
+  if (failure !== undefined) throw failure;
 }
 
 /**
@@ -270,6 +363,7 @@ export async function stopPod(
  */
 export async function removePod(runtime: RuntimeService, started: StartedPod, node: NodeParts): Promise<void> {
   const {ledger, volumeHost = localVolumeHost} = node;
+  await started.supervisor?.release();
   for (const {id} of [...started.initContainers, ...started.containers].reverse()) {
     await runtime.removeContainer({containerId: id});
   }
@@ -289,7 +383,7 @@ function initFailed(pod: Pod, container: StartedContainer, status: ContainerStat
   });
 }
 
-function aborted(pod: Pod, step: string, signal: AbortSignal): Error {
+function abortedError(pod: Pod, step: string, signal: AbortSignal): Error {
   return subrootError('SUBROOT_POD_ABORTED', {pod: pod.metadata.name, step}, signal.reason);
 }
 

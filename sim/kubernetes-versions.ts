@@ -11,7 +11,11 @@ export type GateName =
   | 'UserNamespacesPodSecurityStandards'
   | 'UserNamespacesHostNetworkSupport'
   | 'ProcMountType'
-  | 'KubeletInUserNamespace';
+  | 'KubeletInUserNamespace'
+  | 'SidecarContainers'
+  | 'ContainerRestartRules'
+  | 'PodLifecycleSleepAction'
+  | 'PodLifecycleSleepActionAllowZero';
 
 /** A gate in one version. `locked`: it cannot be switched. Absent: the version does not know it. */
 export interface GateState {
@@ -50,6 +54,25 @@ const gateHistory: Readonly<Record<GateName, readonly (readonly [number, GateSta
   KubeletInUserNamespace: [
     [25, alpha],
     [37, betaOn],
+  ],
+  SidecarContainers: [
+    [28, alpha],
+    [29, betaOn],
+    [33, ga],
+  ],
+  ContainerRestartRules: [
+    [34, alpha],
+    [35, betaOn],
+  ],
+  PodLifecycleSleepAction: [
+    [29, alpha],
+    [30, betaOn],
+    [34, ga],
+  ],
+  PodLifecycleSleepActionAllowZero: [
+    [32, alpha],
+    [33, betaOn],
+    [34, ga],
   ],
 };
 

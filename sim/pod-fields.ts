@@ -1,5 +1,6 @@
 import {readEnv, readEnvFrom} from './env-fields.ts';
 import type {FieldReader} from './field-reader.ts';
+import {readLife} from './life-fields.ts';
 import type {
   ConfinementProfile,
   ContainerSecurityContext,
@@ -30,6 +31,7 @@ export function readPodSpec(spec: FieldReader): PodSpec {
       runtimeClassName: spec.string('runtimeClassName'),
       os: osName === undefined ? undefined : {name: osName},
       dnsConfig: readDnsConfig(spec.object('dnsConfig')),
+      activeDeadlineSeconds: spec.integer('activeDeadlineSeconds'),
       nodeName: spec.string('nodeName'),
       serviceAccountName: spec.string('serviceAccountName') ?? spec.string('serviceAccount'),
     }),
@@ -53,7 +55,7 @@ export function readPodSpec(spec: FieldReader): PodSpec {
   spec.refuse('resourceClaims', 'the containers would miss their devices');
   spec.refuse('ephemeralContainers', 'subroot starts only init containers and containers');
   spec.notHonoured(
-    ...['activeDeadlineSeconds', 'affinity', 'automountServiceAccountToken', 'dnsPolicy', 'enableServiceLinks'],
+    ...['affinity', 'automountServiceAccountToken', 'dnsPolicy', 'enableServiceLinks'],
     ...['hostAliases', 'nodeSelector', 'overhead', 'preemptionPolicy', 'priority'],
     ...['priorityClassName', 'readinessGates', 'resources', 'schedulerName', 'schedulingGates', 'schedulingGroup'],
     ...['serviceAccount', 'serviceAccountName', 'setHostnameAsFQDN', 'subdomain', 'tolerations'],
@@ -138,9 +140,9 @@ function readContainer(reader: FieldReader, role: 'init' | 'app' | 'ephemeral'):
   const container: PodContainer = {
     ...present({
       workingDir: reader.string('workingDir'),
-      stopSignal: readLifecycle(reader.object('lifecycle')),
       imagePullPolicy: reader.string('imagePullPolicy') || undefined,
     }),
+    ...readLife(reader),
     name: reader.string('name') ?? '',
     image: reader.string('image') ?? '',
     command: reader.strings('command') ?? [],
@@ -161,18 +163,8 @@ function readContainer(reader: FieldReader, role: 'init' | 'app' | 'ephemeral'):
     terminationMessagePath: reader.string('terminationMessagePath') ?? '/dev/termination-log',
     terminationMessagePolicy: reader.string('terminationMessagePolicy') ?? 'File',
   };
-  for (const port of reader.objects('ports')) {
-    port.refuse('hostPort', 'the port would not be reachable on the host');
-    port.ignore('name', 'containerPort', 'protocol', 'hostIP');
-    port.finish();
-  }
   reader.refuse('volumeDevices', 'the devices would be missing');
-  if (role === 'init') reader.refuse('restartPolicy', 'a sidecar would be waited for instead of kept running');
-  reader.notHonoured(
-    ...['livenessProbe', 'readinessProbe', 'startupProbe', 'resources', 'resizePolicy'],
-    ...['restartPolicy', 'restartPolicyRules'].filter((name) => role !== 'init' || name !== 'restartPolicy'),
-    ...(role === 'ephemeral' ? ['targetContainerName'] : []),
-  );
+  reader.notHonoured('resources', 'resizePolicy', ...(role === 'ephemeral' ? ['targetContainerName'] : []));
   reader.finish();
   return container;
 }
@@ -183,15 +175,6 @@ function readResources(reader: FieldReader | undefined): PodContainer['resources
   reader.ignore('claims');
   reader.finish();
   return resources;
-}
-
-function readLifecycle(reader: FieldReader | undefined): string | undefined {
-  if (!reader) return undefined;
-  const signal = reader.string('stopSignal');
-  reader.refuse('postStart', 'the hook would not run');
-  reader.refuse('preStop', 'the hook would not run');
-  reader.finish();
-  return signal;
 }
 
 function readSecurityContext(reader: FieldReader | undefined): ContainerSecurityContext {

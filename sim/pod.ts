@@ -1,5 +1,6 @@
 import type {EnvFrom, EnvVar} from './env-source.ts';
 import type {NotYet} from './field-reader.ts';
+import type {ContainerLife} from './life.ts';
 import type {Volume, VolumeMount} from './volume-source.ts';
 
 export type {EnvFrom, EnvSource, EnvVar} from './env-source.ts';
@@ -50,6 +51,8 @@ export interface PodSpec {
   readonly restartPolicy: RestartPolicy;
   /** Seconds. */
   readonly terminationGracePeriodSeconds: number;
+  /** Since the pod's start; then it is killed. Honoured while somebody supervises it. */
+  readonly activeDeadlineSeconds?: number;
   readonly os?: {readonly name: string};
   /** What the manifest calls the node; the machine's own name otherwise. */
   readonly nodeName?: string;
@@ -107,7 +110,7 @@ export interface SeLinuxOptions {
   readonly level?: string;
 }
 
-export interface PodContainer {
+export interface PodContainer extends ContainerLife {
   readonly name: string;
   readonly image: string;
   /** `Always`, `IfNotPresent` or `Never`; absent means what `pullPolicyOf` says. */
@@ -128,8 +131,6 @@ export interface PodContainer {
     readonly limits: Readonly<Record<string, string>>;
     readonly requests: Readonly<Record<string, string>>;
   };
-  /** Name with or without SIG. */
-  readonly stopSignal?: string;
   readonly terminationMessagePath: string;
   readonly terminationMessagePolicy: string;
 }

@@ -5,6 +5,7 @@ import {aggregate, forbidden, invalid, required, unsupported} from './field-erro
 import {isPullPolicy, pullPolicies} from './image-pull.ts';
 import type {FeatureGates, KubernetesRules, KubernetesVersion} from './kubernetes-versions.ts';
 import {isGateOn, NEWEST_MINOR, rulesOf} from './kubernetes-versions.ts';
+import {lifeErrors} from './life-validation.ts';
 import type {Pod, PodContainer, PodSpec, Volume} from './pod.ts';
 import {nameErrors} from './pod-names.ts';
 import {confinementErrors, escalationErrors, podSecurityErrors} from './security-validation.ts';
@@ -32,7 +33,7 @@ export function validatePod(pod: Pod, options: ValidationOptions = {}): FieldErr
   const version = options.kubernetes ?? `1.${NEWEST_MINOR}`;
   const rules = rulesOf(version);
   const seen = dropDisabledFields(pod, options);
-  const errors = [...nameErrors(seen), ...valueErrors(seen.spec, version)];
+  const errors = [...nameErrors(seen), ...valueErrors(seen.spec, version, options.gates)];
   if (seen.spec.os?.name === 'windows' && seen.spec.hostUsers !== undefined) {
     errors.push(forbidden('spec.hostUsers', 'cannot be set for a windows pod'));
   }
@@ -113,7 +114,7 @@ function procMountErrors(spec: PodSpec): FieldError[] {
 }
 
 /** Values that subroot acts on, in the API's words. */
-function valueErrors(spec: PodSpec, kubernetes: KubernetesVersion): FieldError[] {
+function valueErrors(spec: PodSpec, kubernetes: KubernetesVersion, gates: FeatureGates | undefined): FieldError[] {
   const errors: FieldError[] = [];
   if (spec.containers.length === 0) errors.push(required('spec.containers'));
   if (!['Always', 'OnFailure', 'Never'].includes(spec.restartPolicy)) {
@@ -123,6 +124,9 @@ function valueErrors(spec: PodSpec, kubernetes: KubernetesVersion): FieldError[]
     const value = spec.terminationGracePeriodSeconds;
     errors.push(invalid('spec.terminationGracePeriodSeconds', value, 'must be greater than or equal to 0'));
   }
+  const deadline = spec.activeDeadlineSeconds;
+  if (deadline !== undefined && !(deadline >= 1 && deadline <= 2_147_483_647))
+    errors.push(invalid('spec.activeDeadlineSeconds', deadline, 'must be between 1 and 2147483647, inclusive'));
   if (spec.shareProcessNamespace && spec.hostPID) {
     errors.push(
       invalid('spec.shareProcessNamespace', true, 'ShareProcessNamespace and HostPID cannot both be enabled'),
@@ -140,7 +144,10 @@ function valueErrors(spec: PodSpec, kubernetes: KubernetesVersion): FieldError[]
     errors.push(...idError('spec.securityContext.fsGroup', spec.securityContext.fsGroup));
   errors.push(...fsGroupErrors(spec.securityContext, 'spec.securityContext'));
   for (const [i, volume] of spec.volumes.entries()) errors.push(...volumeErrors(volume, `spec.volumes[${i}]`));
-  forEachContainer(spec, (container, path) => errors.push(...containerErrors(container, path, kubernetes)));
+  forEachContainer(spec, (container, path, list) => {
+    errors.push(...containerErrors(container, path, kubernetes));
+    errors.push(...lifeErrors(container, path, {kubernetes, list, spec, ...(gates && {gates})}));
+  });
   return errors;
 }
 
@@ -171,9 +178,12 @@ function idError(path: string, id: number): FieldError[] {
   return id >= 0 && id <= 2_147_483_647 ? [] : [invalid(path, id, 'must be between 0 and 2147483647, inclusive')];
 }
 
-function forEachContainer(spec: PodSpec, visit: (container: PodContainer, path: string) => void): void {
+function forEachContainer(
+  spec: PodSpec,
+  visit: (container: PodContainer, path: string, list: (typeof containerLists)[number]) => void,
+): void {
   for (const list of containerLists) {
-    for (const [i, container] of spec[list].entries()) visit(container, `spec.${list}[${i}]`);
+    for (const [i, container] of spec[list].entries()) visit(container, `spec.${list}[${i}]`, list);
   }
 }
 

@@ -13,6 +13,7 @@ interface FakeContainer {
   readonly podSandboxId: string;
   readonly config: ContainerConfig;
   state: ContainerState;
+  exitCode?: number;
 }
 
 /** A runtime that remembers what it was told, holds its tables right, and fails at the n-th call when asked to. */
@@ -27,6 +28,8 @@ export class FakeRuntime implements RuntimeService {
   broken: string | undefined;
   exitCodes: Record<string, number> = {};
   onCall: (call: string) => void = () => undefined;
+  /** What a program that is run in a container answers: an exit code, or what it throws. */
+  onExec: (container: string, cmd: readonly string[]) => number | Promise<number> = () => 0;
   #next = 0;
 
   #call(name: string, effect: () => void): void {
@@ -78,7 +81,9 @@ export class FakeRuntime implements RuntimeService {
   async stopContainer({containerId, timeout}: {containerId: string; timeout: number}) {
     const container = this.containers.get(containerId);
     this.#call(`stopContainer ${container?.config.metadata.name} ${timeout}`, () => {
-      if (container) container.state = 'CONTAINER_EXITED';
+      if (container?.state !== 'CONTAINER_RUNNING') return;
+      container.state = 'CONTAINER_EXITED';
+      container.exitCode = timeout === 0 ? 137 : 143;
     });
   }
 
@@ -90,7 +95,7 @@ export class FakeRuntime implements RuntimeService {
 
   async containerStatus({containerId}: {containerId: string}) {
     const container = this.containers.get(containerId);
-    if (!container) throw new Error(`no container ${containerId}`);
+    if (!container) throw subrootError('SUBROOT_NOT_FOUND', {kind: 'container', ref: containerId, list: 'ps'});
     const {name} = container.config.metadata;
     this.#call(`containerStatus ${name}`, () => undefined);
     const state = container.state;
@@ -101,8 +106,8 @@ export class FakeRuntime implements RuntimeService {
         ...this.#itemOf(container, state),
         startedAt: 0n,
         finishedAt: 0n,
-        exitCode: this.exitCodes[name] ?? 0,
-        reason: (this.exitCodes[name] ?? 0) === 0 ? 'Completed' : 'Error',
+        exitCode: container.exitCode ?? this.exitCodes[name] ?? 0,
+        reason: (container.exitCode ?? this.exitCodes[name] ?? 0) === 0 ? 'Completed' : 'Error',
         message: '',
         mounts: [],
         logPath: `/logs/${container.config.logPath}`,
@@ -115,7 +120,8 @@ export class FakeRuntime implements RuntimeService {
     const {items} = await this.listPodSandbox();
     const sandbox = items.find(({id}) => id === podSandboxId);
     const options = this.sandboxes.get(podSandboxId)?.config.linux?.securityContext?.namespaceOptions;
-    if (!sandbox || !options) throw new Error(`no sandbox ${podSandboxId}`);
+    if (!sandbox || !options)
+      throw subrootError('SUBROOT_NOT_FOUND', {kind: 'sandbox', ref: podSandboxId, list: 'pods'});
     return {status: {...sandbox, network: {ip: ''}, linux: {namespaces: {options}}}, info: {}};
   }
 
@@ -136,12 +142,26 @@ export class FakeRuntime implements RuntimeService {
     return {items: items.filter(({labels}) => wanted.every(([key, value]) => labels[key] === value))};
   }
 
-  async listContainers() {
-    return {containers: [...this.containers.values()].map((container) => this.#itemOf(container, container.state))};
+  async listContainers({filter = {}}: {filter?: {podSandboxId?: string; state?: ContainerState}} = {}) {
+    const fits = ({podSandboxId, state}: FakeContainer) =>
+      (filter.podSandboxId ?? podSandboxId) === podSandboxId && (filter.state ?? state) === state;
+    const items = [...this.containers.values()].filter(fits);
+    return {containers: items.map((container) => this.#itemOf(container, container.state))};
   }
 
-  async execSync() {
-    return {stdout: new Uint8Array(), stderr: new Uint8Array(), exitCode: 0};
+  async execSync({containerId, cmd}: {containerId: string; cmd: readonly string[]}) {
+    const container = this.containers.get(containerId)?.config.metadata.name ?? '';
+    this.calls.push(`execSync ${container} ${cmd.join(' ')}`);
+    const exitCode = await this.onExec(container, cmd);
+    return {stdout: new TextEncoder().encode(`said by ${cmd[0]}`), stderr: new Uint8Array(), exitCode};
+  }
+
+  /** The program of a container ends. */
+  exit(name: string, exitCode: number): void {
+    const container = [...this.containers.values()].findLast(({config}) => config.metadata.name === name);
+    if (container?.state !== 'CONTAINER_RUNNING') throw new Error(`container ${name} does not run`);
+    container.state = 'CONTAINER_EXITED';
+    container.exitCode = exitCode;
   }
 
   #itemOf({id, podSandboxId, config}: FakeContainer, state: ContainerState): Container {
