@@ -220,6 +220,13 @@ export const errorRegister = {
     mend: 'read its log at {log}',
     grpc: 'FAILED_PRECONDITION',
   },
+  SUBROOT_POD_ENDED: {
+    kind: 'state',
+    layer: 'container',
+    message: 'pod {pod} has ended ({phase}), and what was waited for did not come',
+    mend: 'see why with `pod.supervision.status` and `pod.logs()`',
+    grpc: 'FAILED_PRECONDITION',
+  },
   SUBROOT_POST_START_FAILED: {
     kind: 'state',
     layer: 'container',

@@ -32,7 +32,7 @@ await build({
   // execa's cross-spawn is CommonJS and asks for `require`.
   banner: {js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);"},
 });
-for (const script of ['agent.pl', 'supervise.pl', 'volumes.pl', 'attacker.pl'])
+for (const script of ['agent.pl', 'supervise.pl', 'volumes.pl', 'attacker.pl', 'relay.pl'])
   cpSync(`src/host/${script}`, `dist/${script}`);
 chmodSync('dist/cli/main.js', 0o755);
 if (!process.argv.includes('--no-types')) {

@@ -53,9 +53,11 @@ export function podFieldValue(pod: Pod, path: string, node: () => NodeFacts): st
       return node().hostIPs[0] ?? '';
     case 'status.hostIPs':
       return node().hostIPs.join(',');
+    // On the node's network the pod has the node's addresses.
     case 'status.podIP':
+      return spec.hostNetwork ? (node().hostIPs[0] ?? '') : POD_IP;
     case 'status.podIPs':
-      return POD_IP;
+      return spec.hostNetwork ? node().hostIPs.join(',') : POD_IP;
     default:
       return undefined;
   }

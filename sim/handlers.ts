@@ -33,6 +33,8 @@ export interface HandlerContext {
   readonly containerId: string;
   /** For ports by name. */
   readonly ports: readonly ContainerPort[];
+  /** Cuts what is under way. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Outcome {
@@ -87,11 +89,8 @@ export async function runProbe(handler: Handler, timeoutSeconds: number, context
  * Runs a hook to its end; answers why it failed, or undefined. Any answer to an HTTP request is good.
  * Source: kubernetes pkg/kubelet/lifecycle/handlers.go, 1.36.
  */
-export async function runHook(
-  handler: Handler,
-  context: HandlerContext,
-  signal?: AbortSignal,
-): Promise<string | undefined> {
+export async function runHook(handler: Handler, context: HandlerContext): Promise<string | undefined> {
+  const {signal} = context;
   try {
     switch (handler.kind) {
       case 'exec': {
@@ -122,10 +121,10 @@ const never = new AbortController().signal;
 async function runExec(
   cmd: readonly string[],
   timeout: number,
-  {runtime, containerId}: HandlerContext,
+  {runtime, containerId, signal}: HandlerContext,
 ): Promise<Outcome> {
   try {
-    const {exitCode, stdout, stderr} = await runtime.execSync({containerId, cmd, timeout});
+    const {exitCode, stdout, stderr} = await runtime.execSync({containerId, cmd, timeout}, signal ? {signal} : {});
     return {result: exitCode === 0 ? 'success' : 'failure', output: shown(stdout, stderr)};
   } catch (error) {
     // What a kubelet is told as DEADLINE_EXCEEDED.
@@ -137,17 +136,20 @@ async function runExec(
 
 /** No answer in time, or none at all, is a failure. */
 async function answerOf(
-  {clock}: HandlerContext,
+  {clock, signal}: HandlerContext,
   timeoutSeconds: number,
   ask: (signal: AbortSignal) => Promise<Outcome>,
 ): Promise<Outcome> {
   const controller = new AbortController();
+  const cut = () => controller.abort();
+  signal?.addEventListener('abort', cut, {once: true});
   const timeout = clock
     .wait(timeoutSeconds * 1000, controller.signal)
     .then(() => failure(`no answer within ${timeoutSeconds} s`));
   try {
     return await Promise.race([ask(controller.signal).catch((error: unknown) => failure(textOf(error))), timeout]);
   } finally {
+    signal?.removeEventListener('abort', cut);
     controller.abort();
   }
 }

@@ -66,6 +66,9 @@ export type {
   ProbeKind,
   RestartRule,
 } from './life.ts';
+export type {StopWishes} from './life-annotations.ts';
+/** How a container is to be stopped, by whoever stops it. */
+export {stopWishesOf} from './life-annotations.ts';
 export {MAX_MANIFEST_BYTES} from './manifest-tree.ts';
 export type {
   ContainerSecurityContext,

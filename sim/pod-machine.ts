@@ -62,6 +62,8 @@ interface Member {
   end: ContainerEnd | undefined;
   lastEnd: ContainerEnd | undefined;
   backOff: BackOff | undefined;
+  /** That it waits has been told. */
+  isWaitTold: boolean;
 }
 
 interface Ending {
@@ -101,6 +103,7 @@ export class PodMachine {
       end: undefined,
       lastEnd: undefined,
       backOff: undefined,
+      isWaitTold: false,
     }));
   }
 
@@ -174,7 +177,7 @@ export class PodMachine {
   }
 
   #ended(member: Member, end: ContainerEnd): void {
-    Object.assign(member, {stage: 'ended', end, isHooked: false});
+    Object.assign(member, {stage: 'ended', end, isHooked: false, isWaitTold: false});
     member.probes = {};
   }
 
@@ -308,13 +311,23 @@ export class PodMachine {
       if (member.stage === 'waiting') return isBusy ? [] : [this.#start(member)];
       if (member.stage !== 'ended' || !this.#wantsRestart(member)) continue;
       const {at, since} = this.#restartAt(member);
-      if (now < at) wakes.push(at);
-      else if (!isBusy) {
+      if (now < at) {
+        wakes.push(at);
+        this.#tellWait(member);
+      } else if (!isBusy) {
         member.backOff = nextBackOff(member.backOff, since, now, this.#limits);
         return [this.#start(member)];
       }
     }
     return [];
+  }
+
+  #tellWait(member: Member): void {
+    if (member.isWaitTold) return;
+    member.isWaitTold = true;
+    const {name, namespace, uid} = this.#pod.metadata;
+    const where = `container ${member.container.name} in pod ${name}_${namespace}(${uid})`;
+    this.#tell('Warning', 'BackOff', `Back-off restarting failed ${where}`, member);
   }
 
   /** Whose turn it is: sidecars that were started, and the first init container that is not done, or else everything. */

@@ -22,7 +22,7 @@ export interface SuperviseOptions {
   readonly pollMs?: number;
   readonly onEvent?: EventHandler;
   /** Told when the status has changed. */
-  readonly onStatus?: (status: PodStatus) => void;
+  readonly onStatus?: (status: PodStatus, podSandboxId: string) => void;
   /** Told of every container that was started, before its hook. */
   readonly onStarted?: (container: {readonly name: string; readonly id: string; readonly attempt: number}) => void;
 }
@@ -66,6 +66,8 @@ export class PodSupervisor {
   #fatal: unknown;
   #published = '';
   #isUp = false;
+  /** Somebody stops the pod: its containers are seen to their end, and nothing is done. */
+  #isYielding = false;
   #settleUp: {resolve: () => void; reject: (error: unknown) => void} = {
     resolve: () => undefined,
     reject: () => undefined,
@@ -127,11 +129,11 @@ export class PodSupervisor {
     await Promise.resolve();
     try {
       while (this.#end === undefined) {
-        const decision = this.#machine.decide(this.#clock.now());
+        const decision = this.#isYielding ? undefined : this.#machine.decide(this.#clock.now());
         this.#publish();
-        for (const task of decision.tasks) this.#spawn(task);
-        if (decision.isOver) this.#finish('ended');
-        else await this.#pause(decision.wakeAt);
+        for (const task of decision?.tasks ?? []) this.#spawn(task);
+        if (decision?.isOver) this.#finish('ended');
+        else await this.#pause(decision?.wakeAt);
         if (this.#end === undefined) await this.#look();
       }
     } catch (error) {
@@ -150,7 +152,7 @@ export class PodSupervisor {
     for (const event of this.#machine.takeEvents()) this.#options.onEvent?.(event);
     const {status} = this;
     const text = JSON.stringify(status);
-    if (text !== this.#published) this.#options.onStatus?.(status);
+    if (text !== this.#published) this.#options.onStatus?.(status, this.#parts.podSandboxId);
     this.#published = text;
     if (this.#isUp || !this.#machine.isStarted) return;
     this.#isUp = true;
@@ -185,7 +187,9 @@ export class PodSupervisor {
     const sandbox = await orMissing(runtime.podSandboxStatus({podSandboxId}));
     for (const end of ends) this.#machine.take(end);
     // After the containers were looked at: what somebody stops ends after he said so.
-    if (sandbox?.status.state !== 'SANDBOX_READY' || this.#parts.isStopping?.()) this.#finish('stopped');
+    this.#isYielding ||= this.#parts.isStopping?.() ?? false;
+    const hasEnded = this.#isYielding && this.#machine.running().length === 0;
+    if (hasEnded || sandbox?.status.state !== 'SANDBOX_READY') this.#finish('stopped');
   }
 
   #endOf(status: ContainerStatus): ContainerEnd {
@@ -256,7 +260,7 @@ export class PodSupervisor {
 
   #contextOf({ports}: PodContainer, containerId: string): HandlerContext {
     const {runtime, network} = this.#parts;
-    return {runtime, network, clock: this.#clock, containerId, ports};
+    return {runtime, network, clock: this.#clock, containerId, ports, signal: this.#abort.signal};
   }
 
   async #start(container: PodContainer, attempt: number): Promise<void> {
@@ -280,7 +284,7 @@ export class PodSupervisor {
     this.#options.onStarted?.({name, id, attempt});
     await this.#prune(name);
     const hook = container.postStart?.handler;
-    const failure = hook && (await runHook(hook, this.#contextOf(container, id), this.#abort.signal));
+    const failure = hook && (await runHook(hook, this.#contextOf(container, id)));
     if (failure !== undefined && this.#parts.isStartOnly)
       throw subrootError('SUBROOT_POST_START_FAILED', {
         pod: this.#parts.pod.metadata.name,

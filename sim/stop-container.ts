@@ -35,12 +35,15 @@ export async function stopGracefully(
   }
   const began = clock.now();
   const hook = new AbortController();
-  const context: HandlerContext = {runtime, network, clock, containerId, ports};
+  const cut = () => hook.abort();
+  signal?.addEventListener('abort', cut, {once: true});
+  const context: HandlerContext = {runtime, network, clock, containerId, ports, signal: hook.signal};
   const limit = new AbortController();
   const late = clock.wait(grace * 1000, limit.signal).then(() => `not over within the grace of ${grace} s`);
-  const failure = await Promise.race([runHook(preStop, context, hook.signal), late]);
+  const failure = await Promise.race([runHook(preStop, context), late]);
   limit.abort();
   hook.abort();
+  signal?.removeEventListener('abort', cut);
   const left = grace - Math.floor((clock.now() - began) / 1000);
   await runtime.stopContainer({containerId, timeout: Math.max(MIN_GRACE, left)}, call);
   return failure;

@@ -13,6 +13,8 @@ export interface StopPodOptions {
   readonly clock?: Clock;
   /** Told of hooks that failed: the containers are stopped all the same. */
   readonly onHookFailed?: (container: string, why: string) => void;
+  /** Only this container; all of the sandbox by default. */
+  readonly only?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -28,7 +30,8 @@ export async function stopContainers(
   options: StopPodOptions = {},
 ): Promise<void> {
   const {containers} = await runtime.listContainers({filter: {podSandboxId, state: 'CONTAINER_RUNNING'}});
-  const all = containers.map((container) => ({container, wishes: stopWishesOf(container.annotations)}));
+  const meant = containers.filter(({id}) => options.only === undefined || id === options.only);
+  const all = meant.map((container) => ({container, wishes: stopWishesOf(container.annotations)}));
   const clock = options.clock ?? systemClock;
   const began = clock.now();
   const failures: unknown[] = [];

@@ -10,6 +10,7 @@ export const commands: readonly CommandEntry[] = [
     examples: [
       ['subroot run pod.yaml --image debian=host', 'on the userland of this machine'],
       ['subroot run - --wait --rm < job.yaml', 'from standard input; wait, end as it ends, leave nothing'],
+      ['subroot run web.yaml --wait --backoff 1s', 'look after it until Ctrl-C: probes, restarts'],
       ['subroot run pod.yaml --image debian=host --dry-run', 'the whole plan, and nothing done'],
       ['subroot run pod.yaml --mode single -o json', 'with one id only; the evidence for programs'],
     ],
@@ -102,7 +103,7 @@ export const commands: readonly CommandEntry[] = [
     summary: 'stop pods or containers, gracefully at first',
     group: 'pods',
     examples: [
-      ['subroot stop userns', 'stop signal, and SIGKILL after 10 s'],
+      ['subroot stop userns', 'hook, stop signal, and SIGKILL after its grace'],
       ['subroot stop -t 0 userns', 'at once'],
     ],
     load: async () => (await import('./commands/stop-and-remove.ts')).stopCommand,

@@ -23,10 +23,8 @@ const unitMs: Readonly<Record<string, number>> = {ms: 1, s: 1000, m: 60_000, h: 
 /** The moment (milliseconds since the epoch) of a duration before `now`, such as `90s` or `1h30m`, or of an RFC 3339 time. Throws SUBROOT_USAGE. */
 export function moment(flag: string, word: string | undefined, now: number): number | undefined {
   if (word === undefined) return undefined;
-  if (/^(\d+(\.\d+)?(ms|[smhd]))+$/.test(word)) {
-    const parts = [...word.matchAll(/(\d+(?:\.\d+)?)(ms|[smhd])/g)];
-    return now - parts.reduce((sum, [, value, unit = 's']) => sum + Number(value) * (unitMs[unit] ?? 0), 0);
-  }
+  const duration = durationOf(word);
+  if (duration !== undefined) return now - duration;
   const time = /^\d{4}-\d\d-\d\dT/.test(word) ? Date.parse(word) : Number.NaN;
   if (Number.isNaN(time))
     throw usageError(
@@ -34,6 +32,24 @@ export function moment(flag: string, word: string | undefined, now: number): num
       `write ${flag} 90s, ${flag} 1h30m or ${flag} 2026-01-31T12:00:00Z`,
     );
   return time;
+}
+
+/** Milliseconds of a duration such as `90s`, `1h30m` or `250ms`; undefined for another word. */
+function durationOf(word: string): number | undefined {
+  if (!/^(\d+(\.\d+)?(ms|[smhd]))+$/.test(word)) return undefined;
+  const parts = [...word.matchAll(/(\d+(?:\.\d+)?)(ms|[smhd])/g)];
+  return parts.reduce((sum, [, value, unit = 's']) => sum + Number(value) * (unitMs[unit] ?? 0), 0);
+}
+
+/** One or two durations, `10s` or `10s,5m`, in milliseconds. Throws SUBROOT_USAGE. */
+export function durations(flag: string, word: string, example: string): readonly [number, number?] {
+  const [first, second, ...rest] = word.split(',').map(durationOf);
+  const hasSecond = word.includes(',');
+  // Timers hold 31 bits.
+  const isFine = (ms: number | undefined) => ms !== undefined && ms > 0 && ms < 2 ** 31;
+  if (first === undefined || !isFine(first) || (hasSecond && !isFine(second)) || rest.length > 0)
+    throw usageError(`${flag} ${word} is no duration`, `write ${flag} ${example}`);
+  return second === undefined ? [first] : [first, second];
 }
 
 /** KEY=VALUE words as an object; a later one of the same key wins. Throws SUBROOT_USAGE. */

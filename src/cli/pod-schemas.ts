@@ -10,6 +10,24 @@ const fileIds = object({podUid: id, podGid: id, hostUid: id, hostGid: id});
 
 const podMetadata = object({name: text, namespace: text, uid: text, attempt: count});
 
+const life = object({
+  supervised: {type: 'boolean'},
+  phase: oneOf('Pending', 'Running', 'Succeeded', 'Failed'),
+  status: text,
+  ready: optional(object({count, total: count})),
+  restarts: count,
+  conditions: optional(
+    list(
+      object({
+        type: oneOf('Initialized', 'ContainersReady', 'Ready'),
+        status: oneOf('True', 'False'),
+        reason: optional(text),
+        message: optional(text),
+      }),
+    ),
+  ),
+});
+
 export const podsSchema = titled(
   'subroot pods',
   object({
@@ -25,7 +43,8 @@ export const podsSchema = titled(
         mode: oneOf('host', 'subid', 'single'),
         pid: optional(count),
         block: optional(block),
-        containers: list(object({id: text, name: text, state: text})),
+        life,
+        containers: list(object({id: text, name: text, state: text, restarts: count})),
       }),
     ),
   }),
@@ -108,6 +127,7 @@ export const inspectPodSchema = titled(
         mode: text,
         bound: {type: 'boolean'},
         map: object({uid: list(mapping), gid: list(mapping)}),
+        life,
       },
       ['pid', 'startTime'],
     ),
@@ -165,7 +185,7 @@ export const runSchema = titled('subroot run', {
             readyMs: {type: 'number'},
             block: optional(block),
             evidence,
-            containers: list(object({id: text, name: text, exitCode: count})),
+            containers: list(object({id: text, name: text, exitCode: count, restarts: count})),
           },
           ['containers'],
         ),

@@ -1,9 +1,11 @@
-import {printable, subrootError} from '../../native-free/errors.ts';
-import type {Pod, PodEvent} from '../../sim/index.ts';
+import {subrootError} from '../../native-free/errors.ts';
+import type {BackOffLimits, Pod} from '../../sim/index.ts';
 import type {Evidence} from '../node/evidence.ts';
 import type {PodNode} from '../node/node.ts';
 import type {RunningPod} from '../node/running-pod.ts';
+import {ContainerStarts} from './container-starts.ts';
 import type {Output} from './output.ts';
+import {needsCare, tellEvents, tellUnattended} from './pod-care.ts';
 import {shownName} from './shown-name.ts';
 
 /** A pod that this command has started, with the proof that its root is nobody outside. */
@@ -11,6 +13,8 @@ export interface Started {
   readonly pod: RunningPod;
   readonly spec: Pod;
   readonly evidence: Evidence;
+  /** Containers of a pod that is looked after, as they are started. */
+  readonly starts: ContainerStarts;
 }
 
 export interface StartHooks {
@@ -20,13 +24,15 @@ export interface StartHooks {
   readonly onStarted: (started: Started) => void;
   /** Whether a container that has ended already is a mistake: nobody waits for its end. */
   readonly mustStay: boolean;
+  /** How pods that need it are looked after; undefined: nobody does. */
+  readonly backOff?: Partial<BackOffLimits> | undefined;
 }
 
 /** Starts pods one after another: all of them, or none. Errors: as PodNode.runPod's, and SUBROOT_CONTAINER_EXITED. */
 export async function startPods(
   node: PodNode,
   specs: readonly Pod[],
-  {ended, onStarted, mustStay}: StartHooks,
+  {ended, onStarted, mustStay, backOff}: StartHooks,
   output: Output,
 ): Promise<readonly Started[]> {
   const running: RunningPod[] = [];
@@ -36,13 +42,12 @@ export async function startPods(
     for (const [index, spec] of specs.entries()) {
       if (specs.length > 1)
         output.progress(`starting pod ${index + 1} of ${specs.length}: ${shownName(spec.metadata)}`);
-      const onEvent = ({type, container, message}: PodEvent) => {
-        const where = `${shownName(spec.metadata)}${container === undefined ? '' : `/${container}`}`;
-        if (type === 'Warning') output.note(`subroot: ${printable(`${where}: ${message}`)}`);
-      };
-      const pod = await node.runPod(spec, {signal: ended, onEvent});
+      const starts = new ContainerStarts();
+      const supervise = backOff && needsCare(spec) ? {backOff, onStarted: starts.add} : false;
+      if (mustStay) tellUnattended(spec, output);
+      const pod = await node.runPod(spec, {signal: ended, supervise, onEvent: tellEvents(spec, output)});
       running.push(pod);
-      const started = {pod, spec, evidence: await pod.evidence()};
+      const started = {pod, spec, evidence: await pod.evidence(), starts};
       if (mustStay) await requireStillRunning(started, output);
       ended.throwIfAborted();
       all.push(started);
@@ -77,7 +82,7 @@ async function requireFreeNames(node: PodNode, specs: readonly Pod[]): Promise<v
 const LAST_LINES = 5;
 
 /** Nobody waits, so a container that has ended is a mistake of its command, unless the pod says that it may (restartPolicy) and all went well. */
-async function requireStillRunning({pod, spec}: Omit<Started, 'evidence'>, output: Output): Promise<void> {
+async function requireStillRunning({pod, spec}: Pick<Started, 'pod' | 'spec'>, output: Output): Promise<void> {
   for (const {id, name, state, exitCode} of await pod.containers()) {
     if (state !== 'EXITED') continue;
     if (exitCode === 0 && spec.spec.restartPolicy !== 'Always') {

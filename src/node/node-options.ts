@@ -59,7 +59,18 @@ export interface ContainerInput {
   readonly envFrom?: readonly Readonly<Record<string, unknown>>[];
   readonly workingDir?: string;
   readonly stdin?: boolean;
+  readonly stdinOnce?: boolean;
   readonly tty?: boolean;
+  readonly ports?: readonly Readonly<Record<string, unknown>>[];
+  readonly resources?: Readonly<Record<string, unknown>>;
+  /** postStart, preStop and stopSignal, as in a manifest. */
+  readonly lifecycle?: Readonly<Record<string, unknown>>;
+  /** Probes as in a manifest; they are looked at while the pod is supervised. */
+  readonly startupProbe?: Readonly<Record<string, unknown>>;
+  readonly livenessProbe?: Readonly<Record<string, unknown>>;
+  readonly readinessProbe?: Readonly<Record<string, unknown>>;
+  readonly terminationMessagePath?: string;
+  readonly terminationMessagePolicy?: 'File' | 'FallbackToLogsOnError';
   readonly securityContext?: Readonly<Record<string, unknown>>;
   readonly volumeMounts?: readonly Readonly<Record<string, unknown>>[];
 }
@@ -67,6 +78,7 @@ export interface ContainerInput {
 /** A pod as a test author writes it: one container's fields at the top, or `containers`. `hostUsers` is false unless said otherwise. */
 export interface PodInput extends ContainerInput {
   readonly namespace?: string;
+  readonly annotations?: Readonly<Record<string, string>>;
   readonly hostUsers?: boolean;
   readonly hostname?: string;
   readonly shareProcessNamespace?: boolean;
@@ -78,5 +90,24 @@ export interface PodInput extends ContainerInput {
   readonly podSecurityContext?: Readonly<Record<string, unknown>>;
   readonly labels?: Readonly<Record<string, string>>;
   readonly volumes?: readonly Readonly<Record<string, unknown>>[];
-  readonly containers?: readonly ContainerInput[];
+  /** Of the pod: `Always` by default, as in a manifest; it counts while the pod is supervised. */
+  readonly restartPolicy?: 'Always' | 'OnFailure' | 'Never';
+  /** Seconds. */
+  readonly terminationGracePeriodSeconds?: number;
+  /** Seconds; counts while the pod is supervised. */
+  readonly activeDeadlineSeconds?: number;
+  readonly subdomain?: string;
+  readonly setHostnameAsFQDN?: boolean;
+  readonly hostAliases?: readonly Readonly<Record<string, unknown>>[];
+  readonly dnsPolicy?: 'Default' | 'None' | 'ClusterFirst' | 'ClusterFirstWithHostNet';
+  readonly dnsConfig?: Readonly<Record<string, unknown>>;
+  /** Run in order, each to its end, before the others; one with `restartPolicy: 'Always'` is a sidecar. */
+  readonly initContainers?: readonly (ContainerInput & OwnRestarts)[];
+  readonly containers?: readonly (ContainerInput & OwnRestarts)[];
+}
+
+/** What one container of several may say of its own restarts. */
+export interface OwnRestarts {
+  readonly restartPolicy?: 'Always' | 'OnFailure' | 'Never';
+  readonly restartPolicyRules?: readonly Readonly<Record<string, unknown>>[];
 }

@@ -8,9 +8,14 @@ import {
   type IdBlock,
   Ledger,
   type Pod,
+  type PodNetwork,
+  type PodSupervisor,
   removeVolumes,
+  type StartedPod,
+  type SuperviseOptions,
   sandboxConfigOf,
   startPod,
+  stopContainers,
 } from '../../sim/index.ts';
 import {bootId, isProcessAlive, startTimeOf} from '../host/proc.ts';
 import {explainFileError, makeFolder} from '../host/state-files.ts';
@@ -22,6 +27,7 @@ import {Runtime} from '../runtime/runtime.ts';
 import {type SandboxRecord, StateStore} from '../runtime/state-store.ts';
 import {stateRoot} from '../state-root.ts';
 import {chooseMode, joining, type Mode, type ModeSetup, startAgent} from '../userns/mode.ts';
+import {lazyNetwork} from './lazy-network.ts';
 import {readNodeFacts} from './node-facts.ts';
 import type {NodeOptions, ObjectsInput, PodInput} from './node-options.ts';
 import {ensureImages} from './pod-images.ts';
@@ -29,6 +35,7 @@ import {objectsOf} from './pod-input.ts';
 import {listPods, type PodSummary, requirePod} from './pod-list.ts';
 import {confinementOptionsOf, poolOf, resolvePod} from './pod-plan.ts';
 import {RunningPod} from './running-pod.ts';
+import type {StatusListeners, Supervision} from './supervision.ts';
 import {NodeVolumeHost} from './volume-host.ts';
 
 export interface CallOptions {
@@ -42,6 +49,15 @@ export interface RunPodOptions extends CallOptions {
   readonly onEvent?: EventHandler;
   /** Told what the pull of an image is at. */
   readonly onPull?: (progress: PullProgress) => void;
+  /** Look after the pod as a kubelet does, until it ends: `pod.supervision`. Without it nothing is probed and nothing started again. */
+  readonly supervise?: boolean | SuperviseOptions;
+}
+
+export interface StopOptions extends CallOptions {
+  /** Seconds instead of what the pod says; 0 kills at once, without hooks. */
+  readonly gracePeriod?: number;
+  /** Told of preStop hooks that failed: their containers are stopped all the same. */
+  readonly onHookFailed?: (container: string, why: string) => void;
 }
 
 /** What `gc` found and removed or set aside. */
@@ -71,6 +87,8 @@ export class PodNode implements AsyncDisposable {
   readonly #claimed = new Map<string, readonly string[]>();
   readonly #own = new Map<string, RunningPod>();
   #images: Promise<ImageManager> | undefined;
+  /** Pods that this process looks after, by uid. */
+  readonly #supervised = new Map<string, Supervision>();
   #closed = false;
 
   /** @internal use createNode */
@@ -218,8 +236,9 @@ export class PodNode implements AsyncDisposable {
     const {store} = this.runtime;
     const traces = [store.namePath('pod', fullName), store.startMarkPath(fullName, uid), this.ledger.podDir(uid)];
     this.runtime.trace(...traces, logDirectory);
+    const listeners = options.supervise ? new (await import('./supervision.ts')).StatusListeners() : undefined;
     try {
-      const started = await startPod(this.runtime, pod, {
+      const starting = startPod(this.runtime, pod, {
         ledger: this.#blocks(),
         volumeHost: this.volumeHost,
         ...(this.options.volumeIds === undefined ? {} : {volumeIds: this.options.volumeIds}),
@@ -232,8 +251,14 @@ export class PodNode implements AsyncDisposable {
         resolveImage,
         imageUserOf,
         confinement: confinementOptionsOf(this.root, this.options),
+        networkOf: (id) => this.#networkOf(id),
+        isStopping: (id) => store.isStopping(id),
+        removeLog: (path) => rmSync(path, {force: true}),
+        ...(options.supervise ? {supervise: await this.#superviseOptions(options.supervise, listeners)} : {}),
         ...(options.signal ? {signal: options.signal} : {}),
       });
+      const started = await (listeners ? this.runtime.agent.await(starting) : starting);
+      if (started.supervisor && listeners) await this.#keep(started, started.supervisor, listeners);
       const running = this.#running(this.#record(started.podSandboxId), performance.now() - startedAt);
       if (bound) this.#own.set(uid, running);
       store.finishStart(fullName, uid);
@@ -246,6 +271,40 @@ export class PodNode implements AsyncDisposable {
       const {path, syscall} = error as NodeJS.ErrnoException;
       throw syscall !== undefined && path?.startsWith(this.root) ? explainFileError(path, error) : error;
     }
+  }
+
+  #networkOf(podSandboxId: string): PodNetwork {
+    return lazyNetwork(this.root, () => this.#record(podSandboxId));
+  }
+
+  /** What is asked for, and every status on record, so that other processes can show it. */
+  async #superviseOptions(
+    wish: true | SuperviseOptions,
+    listeners: StatusListeners | undefined,
+  ): Promise<SuperviseOptions> {
+    const {idleClock} = await import('./supervision.ts');
+    const own = wish === true ? {} : wish;
+    return {
+      clock: idleClock,
+      ...own,
+      onStatus: (status, podSandboxId) => {
+        this.runtime.store.writeSupervision(podSandboxId, {owner: this.#self, isOver: false, status});
+        listeners?.tell(status);
+        own.onStatus?.(status, podSandboxId);
+      },
+    };
+  }
+
+  async #keep({pod, podSandboxId}: StartedPod, supervisor: PodSupervisor, listeners: StatusListeners): Promise<void> {
+    const {Supervision} = await import('./supervision.ts');
+    const {agent, store} = this.runtime;
+    const {name, uid} = pod.metadata;
+    this.#supervised.set(uid, new Supervision({name, supervisor, listeners, agent}));
+    const finish = () => store.removeSupervision(podSandboxId);
+    supervisor.ended.then(({status, end}) => {
+      if (end === 'ended') store.writeSupervision(podSandboxId, {owner: this.#self, isOver: true, status});
+      else finish();
+    }, finish);
   }
 
   /** Takes a pod's name. It stays taken while its pod has a record, or while the process that took it lives (it may be starting the pod). */
@@ -278,7 +337,7 @@ export class PodNode implements AsyncDisposable {
   }
 
   #running(record: SandboxRecord, durationMs = 0): RunningPod {
-    return new RunningPod(this, record, durationMs);
+    return new RunningPod(this, record, durationMs, this.#supervised.get(record.config.metadata.uid));
   }
 
   /** All pods of this node, newest first. */
@@ -292,7 +351,7 @@ export class PodNode implements AsyncDisposable {
   }
 
   /** Stops (with each container's grace, or the one given) and removes a pod: processes, records, volumes, names, and its block last. */
-  async removePod(record: SandboxRecord, options: CallOptions & {gracePeriod?: number} = {}): Promise<void> {
+  async removePod(record: SandboxRecord, options: StopOptions = {}): Promise<void> {
     const {metadata} = record.config;
     await this.stopPod(record, {gracePeriod: 0, ...options});
     await this.runtime.removePodSandbox({podSandboxId: record.id});
@@ -310,14 +369,27 @@ export class PodNode implements AsyncDisposable {
       record.config.logDirectory ?? '',
     );
     this.#own.delete(metadata.uid);
+    this.#supervised.delete(metadata.uid);
   }
 
-  async stopPod(record: SandboxRecord, options: CallOptions & {gracePeriod?: number} = {}): Promise<void> {
-    const timeout = options.gracePeriod ?? 30;
+  /** Stops one container, by its id, with its hook and grace. Whoever looks after its pod may start it again, as a kubelet would. */
+  async stopContainer(containerId: string, options: StopOptions = {}): Promise<void> {
+    const {sandboxId, id} = this.runtime.inventory.requireContainer(containerId);
+    await this.#stopContainers(sandboxId, {...options, only: id});
+  }
+
+  async #stopContainers(sandboxId: string, options: StopOptions & {readonly only?: string}): Promise<void> {
+    await stopContainers(this.runtime, sandboxId, {...options, network: () => this.#networkOf(sandboxId)});
+  }
+
+  /** As `subroot stop`: hooks, stop signals, the pod's grace or the one given (in seconds; 0 kills at once), then the sandbox. */
+  async stopPod(record: SandboxRecord, options: StopOptions = {}): Promise<void> {
     const call = options.signal ? {signal: options.signal} : {};
-    if (timeout > 0) {
-      const {containers} = await this.runtime.listContainers({filter: {podSandboxId: record.id}});
-      await Promise.all(containers.map(({id}) => this.runtime.stopContainer({containerId: id, timeout}, call)));
+    const {store} = this.runtime;
+    if (store.hasSupervision(record.id)) store.markStopping(record.id);
+    await this.#supervised.get(record.config.metadata.uid)?.release();
+    if (options.gracePeriod !== 0) {
+      await this.#stopContainers(record.id, options);
     }
     await this.runtime.stopPodSandbox({podSandboxId: record.id}, call);
   }
@@ -448,6 +520,7 @@ export class PodNode implements AsyncDisposable {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    for (const supervision of [...this.#supervised.values()]) await supervision.release();
     for (const pod of [...this.#own.values()]) await pod.remove().catch(() => {});
     await this.runtime.close();
     for (const block of this.#ready.splice(0)) this.ledger.releasePrepared(block);

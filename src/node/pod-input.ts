@@ -32,10 +32,33 @@ function containerManifest(
   };
 }
 
+/** Fields of an input that are the pod's and go to its spec as they are. */
+const podFields: ReadonlySet<string> = new Set<keyof PodInput>([
+  'hostname',
+  'hostNetwork',
+  'hostPID',
+  'hostIPC',
+  'shareProcessNamespace',
+  'volumes',
+  'restartPolicy',
+  'terminationGracePeriodSeconds',
+  'activeDeadlineSeconds',
+  'subdomain',
+  'setHostnameAsFQDN',
+  'hostAliases',
+  'dnsPolicy',
+  'dnsConfig',
+]);
+
 /** A pod manifest of an input; it goes through the same parser and rules as a file. `hasProgram`: whether an image may name one. */
 export function podOf(input: PodInput, hasProgram: (image: string) => boolean = () => false): Pod {
-  const {name, namespace, hostUsers, hostname, shareProcessNamespace, labels, volumes, containers, ...others} = input;
-  const {hostNetwork, hostPID, hostIPC, podSecurityContext, ...container} = others;
+  const {name, namespace, hostUsers, labels, annotations, containers, initContainers, podSecurityContext, ...rest} =
+    input;
+  // What is not the pod's is its one container's.
+  const [spec, container]: Record<string, unknown>[] = [{}, {}];
+  for (const [field, value] of Object.entries(rest)) {
+    if (value !== undefined) Object.assign((podFields.has(field) ? spec : container) ?? {}, {[field]: value});
+  }
   const manifest = {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -43,17 +66,16 @@ export function podOf(input: PodInput, hasProgram: (image: string) => boolean = 
       name: name ?? `pod-${randomBytes(4).toString('hex')}`,
       ...(namespace ? {namespace} : {}),
       ...(labels ? {labels} : {}),
+      ...(annotations ? {annotations} : {}),
     },
     spec: {
       hostUsers: hostUsers ?? false,
-      ...(hostname ? {hostname} : {}),
-      ...(shareProcessNamespace === undefined ? {} : {shareProcessNamespace}),
-      ...(volumes ? {volumes} : {}),
-      ...(hostNetwork === undefined ? {} : {hostNetwork}),
-      ...(hostPID === undefined ? {} : {hostPID}),
-      ...(hostIPC === undefined ? {} : {hostIPC}),
+      ...spec,
       ...(podSecurityContext ? {securityContext: podSecurityContext} : {}),
-      containers: (containers ?? [container]).map((each, index) =>
+      ...(initContainers
+        ? {initContainers: initContainers.map((each, index) => containerManifest(each, `init${index}`, hasProgram))}
+        : {}),
+      containers: (containers ?? [container as ContainerInput]).map((each, index) =>
         containerManifest(each, index === 0 ? 'main' : `c${index}`, hasProgram),
       ),
     },

@@ -17,7 +17,13 @@ export interface PodSummary {
   readonly pid?: number;
   /** Its ids as the caller's; absent for a pod in the node's own user namespace. */
   readonly block?: {readonly first: number; readonly size: number};
-  readonly containers: readonly {readonly id: string; readonly name: string; readonly state: string}[];
+  readonly containers: readonly {
+    readonly id: string;
+    readonly name: string;
+    readonly state: string;
+    /** How often it was started again. */
+    readonly restarts: number;
+  }[];
 }
 
 /** Ids of a pod as its starter's: the first and how many. Undefined for a pod in the node's own user namespace. */
@@ -29,7 +35,6 @@ export function blockOf(record: SandboxRecord): {readonly first: number; readonl
 
 /** All pods that have a readable record, newest first. */
 export async function listPods(inventory: Inventory): Promise<PodSummary[]> {
-  const {containers} = await inventory.listContainers();
   return inventory
     .readableSandboxes()
     .sort((a, b) => Number(BigInt(b.createdAt) - BigInt(a.createdAt)))
@@ -47,10 +52,12 @@ export async function listPods(inventory: Inventory): Promise<PodSummary[]> {
         createdAt: BigInt(record.createdAt),
         ...(isReady && record.holder ? {pid: record.holder.pid} : {}),
         ...(block ? {block} : {}),
-        containers: containers
-          .filter(({podSandboxId}) => podSandboxId === record.id)
-          .map(({id, metadata, state}) => ({id, name: metadata.name, state: state.slice('CONTAINER_'.length)}))
-          .reverse(),
+        containers: inventory.currentContainers(record.id).map((container) => ({
+          id: container.id,
+          name: container.config.metadata.name,
+          state: inventory.stateOf(container).slice('CONTAINER_'.length),
+          restarts: container.config.metadata.attempt,
+        })),
       };
     });
 }

@@ -3,20 +3,22 @@ import type {Options, Result, TemplateExpression} from 'execa';
 import type {StreamHandlers} from '../../native-free/cri.ts';
 import {subrootError} from '../../native-free/errors.ts';
 import {type ChainTranslation, type IdMap, toContainerId, toHostId, translateChain} from '../../native-free/id-map.ts';
+import {type ContainerRole, stopWishesOf} from '../../sim/index.ts';
 import {AgentFailure} from '../host/agent.ts';
 import {prepareOnce} from '../host/once.ts';
-import {isProcessAlive} from '../host/proc.ts';
 import type {Terminal} from '../pty/terminal.ts';
 import {AttachConnection} from '../runtime/attach-client.ts';
 import type {Inventory} from '../runtime/inventory.ts';
 import {type LogRecord, readLog} from '../runtime/log-reader.ts';
 import {chainOf, mapOf} from '../runtime/mappings.ts';
-import type {SandboxRecord} from '../runtime/state-store.ts';
+import type {ContainerRecord, SandboxRecord} from '../runtime/state-store.ts';
 import {explainStepLater} from '../runtime/step-failure-later.ts';
 import type {Mode} from '../userns/mode.ts';
 import {type Evidence, readEvidence} from './evidence.ts';
-import type {CallOptions, PodNode} from './node.ts';
+import {hopOf} from './hop.ts';
+import type {CallOptions, PodNode, StopOptions} from './node.ts';
 import {blockOf} from './pod-list.ts';
+import type {Supervision} from './supervision.ts';
 
 /** Options of a program run in a pod; the rest is execa's. */
 export interface ExecOptions {
@@ -28,6 +30,19 @@ export interface ExecOptions {
   /** Container-side ids instead of the container's own. */
   readonly uid?: number;
   readonly gid?: number;
+}
+
+/** What is known of a container of a pod. */
+export interface ContainerOverview {
+  readonly id: string;
+  readonly name: string;
+  readonly role: ContainerRole;
+  /** `CREATED`, `RUNNING`, `EXITED`. */
+  readonly state: string;
+  readonly exitCode: number;
+  /** As the caller sees it; undefined when it never ran. */
+  readonly pid: number | undefined;
+  readonly restarts: number;
 }
 
 /** Translates ids of a pod: `toHost(0)` is what root in the pod is for the caller. */
@@ -108,30 +123,39 @@ export class PodView {
     return subrootError('SUBROOT_PROCESS_GONE', {action: `reach ${what} of pod ${this.name}`});
   }
 
-  /** Containers in the order in which they were made. */
-  async containers(): Promise<{id: string; name: string; state: string; exitCode: number; pid: number | undefined}[]> {
-    const {containers} = await this.#inventory.listContainers({filter: {podSandboxId: this.id}});
-    const details = containers.reverse().map(async ({id, metadata, state}) => {
+  /**
+   * The containers, the newest of each name, in the order in which their names came first. `restarts` says how often it was started
+   * again; init containers and sidecars are among them.
+   */
+  async containers(): Promise<ContainerOverview[]> {
+    const details = this.#inventory.currentContainers(this.id).map(async ({id, config}) => {
       const {status, info} = await this.#inventory.containerStatus({containerId: id, verbose: true});
       const {pid} = JSON.parse(info.info ?? '{}') as {pid?: number};
-      return {id, name: metadata.name, state: state.slice('CONTAINER_'.length), exitCode: status.exitCode, pid};
+      const {name, attempt} = config.metadata;
+      const {role} = stopWishesOf(config.annotations ?? {});
+      const state = status.state.slice('CONTAINER_'.length);
+      return {id, name, role, state, exitCode: status.exitCode, pid, restarts: attempt};
     });
     return await Promise.all(details);
   }
 
-  /** The id of a container by name, or of the first. Errors: SUBROOT_POD_HAS_NO_CONTAINER. */
+  /** The id of a container by name, or of the first of the pod's `containers`. Errors: SUBROOT_POD_HAS_NO_CONTAINER. */
   async containerId(name?: string): Promise<string> {
-    const {containers} = await this.#inventory.listContainers({filter: {podSandboxId: this.id}});
-    const all = containers.reverse();
-    const named = name === undefined ? all[0] : all.find(({metadata}) => metadata.name === name);
+    const all = this.#inventory.currentContainers(this.id);
+    const isApp = ({config}: ContainerRecord) => stopWishesOf(config.annotations ?? {}).role === 'app';
+    const named =
+      name === undefined ? (all.find(isApp) ?? all[0]) : all.find(({config}) => config.metadata.name === name);
     // An id is told from a name by its length: a name that is a hexadecimal digit or two would fit many ids.
     const found =
-      named ?? (name !== undefined && name.length >= 4 ? all.find(({id}) => id.startsWith(name)) : undefined);
+      named ??
+      (name !== undefined && name.length >= 4
+        ? this.#inventory.containersOf(this.id).find(({id}) => id.startsWith(name))
+        : undefined);
     if (!found)
       throw subrootError('SUBROOT_POD_HAS_NO_CONTAINER', {
         pod: this.name,
         container: name ?? '(none)',
-        containers: all.map(({metadata}) => metadata.name).join(', ') || 'none',
+        containers: all.map(({config}) => config.metadata.name).join(', ') || 'none',
       });
     return found.id;
   }
@@ -180,7 +204,11 @@ export class PodView {
       ...(uid === undefined ? {} : {uid}),
       ...(gid === undefined ? {} : {gid}),
     });
-    const once = prepareOnce(join(this.#inventory.store.root, 'plans'), {...plan.options, ...this.#hop()}, plan.steps);
+    const once = prepareOnce(
+      join(this.#inventory.store.root, 'plans'),
+      {...plan.options, ...hopOf(this.record)},
+      plan.steps,
+    );
     const [file = '', ...args] = once.argv;
     const command = built.join(' ');
     try {
@@ -199,19 +227,15 @@ export class PodView {
     }
   }
 
-  /** In the modes with an outer namespace, one that is not the agent gets there through the holder's parent. */
-  #hop(): Record<string, string> {
-    const {holder} = this.record;
-    if (!holder || !isProcessAlive(holder)) throw this.#gone('a container');
-    if (this.record.mode === 'host') return {};
-    return {hop: `${holder.pid}:${holder.startTime}`, hopgroups: this.record.mode === 'single' ? '-' : ''};
-  }
-
   /** The command that runs a program in the pod with the caller's own streams; `failure` explains why it never ran. */
   async prepareExec(argv: readonly string[], options: ExecOptions & {readonly terminal?: boolean} = {}) {
     const {container, ...rest} = options;
     const plan = this.#inventory.planExec(await this.containerId(container), argv, {...rest, ownSession: false});
-    const once = prepareOnce(join(this.#inventory.store.root, 'plans'), {...plan.options, ...this.#hop()}, plan.steps);
+    const once = prepareOnce(
+      join(this.#inventory.store.root, 'plans'),
+      {...plan.options, ...hopOf(this.record)},
+      plan.steps,
+    );
     return {
       argv: once.argv,
       isPending: once.isPending,
@@ -253,10 +277,10 @@ export class PodView {
     return readLog(status.logPath);
   }
 
-  /** Resolves when all containers have ended, with the exit code of the first that failed, or 0. */
+  /** Resolves when all containers but sidecars have ended, with the exit code of the first that failed, or 0. */
   async wait(options: CallOptions = {}): Promise<number> {
     for (let delay = 1; ; delay = Math.min(delay * 2, 50)) {
-      const containers = await this.containers();
+      const containers = (await this.containers()).filter(({role}) => role !== 'sidecar');
       if (containers.every(({state}) => state === 'EXITED'))
         return containers.find(({exitCode}) => exitCode !== 0)?.exitCode ?? 0;
       if (options.signal?.aborted)
@@ -271,12 +295,21 @@ export class RunningPod extends PodView implements AsyncDisposable {
   readonly #node: PodNode;
   /** Milliseconds from the call to the last container running; 0 for a pod that was found. */
   readonly durationMs: number;
+  /** Who looks after it, when this process does: `runPod(…, {supervise: true})`. */
+  readonly supervision: Supervision | undefined;
 
   /** @internal use PodNode.runPod or PodNode.pod */
-  constructor(node: PodNode, record: SandboxRecord, durationMs: number) {
+  constructor(node: PodNode, record: SandboxRecord, durationMs: number, supervision?: Supervision) {
     super(node.runtime.inventory, record);
     this.#node = node;
     this.durationMs = durationMs;
+    this.supervision = supervision;
+  }
+
+  /** As of any pod; of one that is looked after: resolves when it has ended for good, and nothing will be started again. */
+  override async wait(options: CallOptions = {}): Promise<number> {
+    await this.supervision?.until(({phase}) => phase === 'Succeeded' || phase === 'Failed', options);
+    return await super.wait(options);
   }
 
   /** Reads the proof that this pod's root is nobody outside. */
@@ -284,13 +317,13 @@ export class RunningPod extends PodView implements AsyncDisposable {
     return await readEvidence(this.#node, this.record, this.pid);
   }
 
-  /** Stops the containers (stop signal, grace in seconds, then SIGKILL) and the sandbox; records and logs stay. */
-  async stop(options: CallOptions & {gracePeriod?: number} = {}): Promise<void> {
+  /** Stops the containers (preStop hook, stop signal, the pod's grace or this one in seconds, SIGKILL) and the sandbox; records and logs stay. */
+  async stop(options: StopOptions = {}): Promise<void> {
     await this.#node.stopPod(this.record, options);
   }
 
   /** Removes the pod and every trace of it; stops it first, at once unless a grace is given. Removing again is fine. */
-  async remove(options: CallOptions & {gracePeriod?: number} = {}): Promise<void> {
+  async remove(options: StopOptions = {}): Promise<void> {
     await this.#node.removePod(this.record, options);
   }
 

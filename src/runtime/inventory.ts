@@ -125,6 +125,18 @@ export class Inventory {
     return this.#readable(this.store.containerIdsOf(sandboxId)).filter((record) => record.sandboxId === sandboxId);
   }
 
+  /** The newest container of each name, in the order in which the first of each name was made. */
+  currentContainers(sandboxId: string): ContainerRecord[] {
+    const newest = new Map<string, ContainerRecord>();
+    for (const record of this.containersOf(sandboxId)) {
+      const {name, attempt} = record.config.metadata;
+      const other = newest.get(name);
+      if (!other || other.config.metadata.attempt < attempt) newest.set(name, record);
+    }
+    const order = ({firstAt, createdAt}: ContainerRecord) => BigInt(firstAt ?? createdAt);
+    return [...newest.values()].sort((a, b) => Number(order(a) - order(b)));
+  }
+
   readableContainers(): ContainerRecord[] {
     return this.#readable(this.store.containerIds());
   }

@@ -381,6 +381,7 @@ export class Runtime implements StreamingRuntimeService {
         config,
         logPath,
         createdAt: nowNs(),
+        ...(config.metadata.attempt > 0 ? this.#firstOf(sandbox.id, config.metadata.name) : {}),
         argv,
         user,
         ...(seccomp ? {seccomp} : {}),
@@ -417,6 +418,15 @@ export class Runtime implements StreamingRuntimeService {
     if (!image) return;
     rmSync(image.usePath, {force: true});
     this.untrace(image.usePath);
+  }
+
+  /** When the first container of a name was made, as far as one that follows it still knows. */
+  #firstOf(sandboxId: string, name: string): {firstAt?: string} {
+    const older = this.inventory.containersOf(sandboxId).filter(({config}) => config.metadata.name === name);
+    const [firstAt] = older
+      .map((record) => record.firstAt ?? record.createdAt)
+      .sort((a, b) => Number(BigInt(a) - BigInt(b)));
+    return firstAt === undefined ? {} : {firstAt};
   }
 
   #requireSameUserns(sandbox: SandboxRecord, config: ContainerConfig): void {

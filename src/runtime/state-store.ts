@@ -53,6 +53,8 @@ export interface ContainerRecord {
   readonly config: ContainerConfig;
   readonly logPath: string;
   readonly createdAt: string;
+  /** When the first container of its name was made in its sandbox, if that is another: containers keep their place when they are started again. */
+  readonly firstAt?: string;
   readonly startedAt?: string;
   readonly init?: ProcessIdentity;
   /** Who records the end of `init`. */
@@ -67,6 +69,15 @@ export interface ContainerRecord {
   readonly image?: {readonly id: string; readonly lowers: readonly string[]; readonly usePath: string};
   /** What a program that joins it gets: capabilities, ids, environment. */
   readonly argv: readonly string[];
+}
+
+/** What the process that looks after a pod says of it: sandboxes/ID/supervision.json. */
+export interface SupervisionRecord {
+  readonly owner: ProcessIdentity;
+  /** Nothing more comes: the pod has ended. Without it the record says nothing any more once its owner is dead. */
+  readonly isOver: boolean;
+  /** The kubelet's part of the state, in its own shape. */
+  readonly status: unknown;
 }
 
 /** The exit of a container's init, as its supervisor wrote it. */
@@ -208,6 +219,39 @@ export class StateStore {
 
   readExit(id: string): ExitRecord | undefined {
     return readRecord<ExitRecord>(join(this.containerFolder(id), 'exit'), ['exitCode', 'finishedAt']);
+  }
+
+  /** Replaces what is known of a pod's life; nothing when the sandbox is gone. */
+  writeSupervision(id: string, record: SupervisionRecord): void {
+    const folder = this.sandboxFolder(id);
+    if (existsSync(folder))
+      guarded(folder, () => replaceFile(join(folder, 'supervision.json'), JSON.stringify(record)));
+  }
+
+  hasSupervision(id: string): boolean {
+    return existsSync(join(this.sandboxFolder(id), 'supervision.json'));
+  }
+
+  removeSupervision(id: string): void {
+    rmSync(join(this.sandboxFolder(id), 'supervision.json'), {force: true});
+  }
+
+  /** Undefined where nobody has looked after it. Throws SUBROOT_STATE_CORRUPT. */
+  readSupervision(id: string): SupervisionRecord | undefined {
+    return readRecord<SupervisionRecord>(join(this.sandboxFolder(id), 'supervision.json'), [
+      'owner',
+      'isOver',
+      'status',
+    ]);
+  }
+
+  /** Tells whoever looks after a pod that it is being stopped, so that nothing is started again. */
+  markStopping(id: string): void {
+    markFile(join(this.sandboxFolder(id), 'stopping'));
+  }
+
+  isStopping(id: string): boolean {
+    return existsSync(join(this.sandboxFolder(id), 'stopping'));
   }
 
   sandboxIds(): string[] {

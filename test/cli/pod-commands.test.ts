@@ -52,10 +52,10 @@ it('pods: a table, plain when piped, newest first', async (t) => {
   t.is(stderr, '');
   t.notRegex(stdout, /\x1b/);
   const [heading, ...rows] = stdout.trimEnd().split('\n');
-  t.regex(heading ?? '', /^POD ID +CREATED +STATE +NAME +NAMESPACE +ATTEMPT +MODE +ROOT IS +IDS$/);
+  t.regex(heading ?? '', /^POD ID +CREATED +STATE +READY +STATUS +RESTARTS +NAME +NAMESPACE +MODE +ROOT IS +IDS$/);
   t.is(rows.length, 3);
-  t.regex(rows[0] ?? '', /^[0-9a-f]{13} +\d+s +NotReady +gone +default +0 +host +uid \d+ +65536$/);
-  t.regex(rows[1] ?? '', /Ready +pair +team/);
+  t.regex(rows[0] ?? '', /^[0-9a-f]{13} +\d+s +NotReady +\? +\w+ +0 +gone +default +host +uid \d+ +65536$/);
+  t.regex(rows[1] ?? '', /Ready +\? +Running +0 +pair +team/);
 });
 
 it('pods -q names them for other commands, with --no-trunc by whole ids', async (t) => {

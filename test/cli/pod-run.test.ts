@@ -1,6 +1,6 @@
 import {existsSync, mkdirSync, writeFileSync} from 'node:fs';
 import {dirname, join} from 'node:path';
-import {runSchema} from '../../src/cli/pod-schemas.ts';
+import {podsSchema, runSchema} from '../../src/cli/pod-schemas.ts';
 import {hostTest, until} from '../helpers/host-test.ts';
 import {isSleeping, manifest, marker, shell, wake, withScene} from './pod-scene.ts';
 import {findSchemaFaults} from './validate-schema.ts';
@@ -78,6 +78,84 @@ it('run --wait -o json keeps standard output for the value, which says how each 
     ],
   );
   t.is((await scene.subroot(['pods', '-q'])).stdout, 'job\n');
+});
+
+it.serial('run --wait starts again what fails, with all that each attempt wrote, and says what happens', async (t) => {
+  const scene = await withScene(t);
+  const script = 'echo x >> /dev/shm/tries; n=$(wc -l < /dev/shm/tries); echo try $n; test $n -ge 3';
+  const text = manifest('again', [shell('main', script)], {restartPolicy: 'OnFailure'});
+  const {exitCode, stdout, stderr} = await scene.subroot(
+    ['run', '-', '--wait', '--backoff', '10ms,20ms', '-o', 'json'],
+    text,
+  );
+  t.is(exitCode, 0, stderr);
+  const isNote = (line: string) => /^subroot: again\/main: Back-off restarting failed container main /.test(line);
+  t.deepEqual(
+    stderr.split('\n').filter((line) => !isNote(line)),
+    ['try 1', 'try 2', 'try 3', ''],
+  );
+  const value = JSON.parse(stdout) as {pods: {containers: object[]}[]};
+  t.deepEqual(findSchemaFaults(runSchema, value), []);
+  t.like(value.pods[0]?.containers[0], {name: 'main', exitCode: 0, restarts: 2});
+  t.is((await scene.subroot(['logs', 'again'])).stdout, 'try 3\n');
+  t.is((await scene.subroot(['logs', '-p', 'again'])).stdout, 'try 2\n');
+  const pods = await scene.subroot(['pods']);
+  t.regex(pods.stdout, /Ready +0\/1 +Completed +2 +again /);
+  const {items} = JSON.parse((await scene.subroot(['pods', '-o', 'json'])).stdout) as {items: object[]};
+  t.deepEqual(findSchemaFaults(podsSchema, {items}), []);
+  t.like(items[0], {life: {supervised: false, phase: 'Succeeded', restarts: 2}});
+});
+
+it.serial('run --wait looks after a pod until Ctrl-C, and says what others may see of it', async (t) => {
+  const scene = await withScene(t);
+  const probe = {exec: {command: ['test', '-e', '/dev/shm/ready']}, periodSeconds: 1};
+  const text = manifest('web', [shell('main', 'sleep infinity', {readinessProbe: probe})]);
+  const {child, ended, seen} = scene.start('run', '-', '--wait');
+  child.stdin.end(text);
+  await until('the probe’s failure is told', () =>
+    seen().stderr.includes('subroot: web/main: Readiness probe failed:'),
+  );
+  scene.remember();
+  t.regex((await scene.subroot(['pods'])).stdout, /Ready +0\/1 +Running +0 +web /);
+  t.is((await scene.subroot(['exec', 'web', 'touch', '/dev/shm/ready'])).exitCode, 0);
+  await until('it is ready', async () => (await scene.subroot(['pods'])).stdout.includes('1/1'));
+  const {info} = JSON.parse((await scene.subroot(['inspectp', 'web'])).stdout) as {
+    info: {life: {conditions: object[]}};
+  };
+  t.like(info.life, {supervised: true, phase: 'Running', ready: {count: 1, total: 1}});
+  t.like(info.life.conditions.at(-1), {type: 'Ready', status: 'True'});
+  child.kill('SIGINT');
+  const {exitCode, stderr} = await ended;
+  t.is(exitCode, 130);
+  t.regex(stderr, /still there, and nobody looks after it: `subroot rm web` removes it\n$/);
+  t.regex((await scene.subroot(['pods'])).stdout, /Ready +\? +Running +0 +web /);
+});
+
+it.serial('a pod that another command stops or removes ends its run --wait', async (t) => {
+  for (const verb of ['stop', 'rm']) {
+    const scene = await withScene(t);
+    const {child, ended} = scene.start('run', '-', '--wait');
+    child.stdin.end(manifest('web', [shell('main', 'trap "exit 0" TERM; while :; do sleep 0.05; done')]));
+    await until('it runs', async () => (await scene.subroot(['pods', '-q'])).stdout === 'web\n');
+    scene.remember();
+    const {exitCode, stderr} = await scene.subroot([verb, 'web']);
+    t.is(exitCode, 0, stderr);
+    t.is((await ended).exitCode, verb === 'stop' ? 0 : 137);
+  }
+});
+
+it('without --wait nobody looks after a pod, and run says what that means', async (t) => {
+  const scene = await withScene(t);
+  const probe = {tcpSocket: {port: 80}};
+  const {exitCode, stderr} = await scene.subroot(
+    ['run', '-'],
+    manifest('web', [shell('main', 'sleep infinity', {livenessProbe: probe})], {restartPolicy: 'OnFailure'}),
+  );
+  t.is(exitCode, 0);
+  t.is(
+    stderr,
+    'subroot: warning: web: nobody looks after a pod without --wait: nothing is probed or started again (containers[0].livenessProbe, restartPolicy)\n',
+  );
 });
 
 it('a container that ends at once is an error with its last lines, and the pods go again', async (t) => {
@@ -211,6 +289,19 @@ const mistakes: readonly Mistake[] = [
     args: ['-', '--ids-per-pod', '64k'],
     input: stays,
     says: /--ids-per-pod 65536/,
+  },
+  {title: '--backoff without --wait', args: ['-', '--backoff', '1s'], input: stays, says: /add --wait/},
+  {
+    title: 'a --backoff that is no duration',
+    args: ['-', '--wait', '--backoff', 'soon'],
+    input: stays,
+    says: /write --backoff 10s,5m/,
+  },
+  {
+    title: 'a --backoff that shrinks',
+    args: ['-', '--wait', '--backoff', '5s,1s'],
+    input: stays,
+    says: /shorter than the first/,
   },
   {title: '--rm without --wait', args: ['-', '--rm'], input: stays, says: /add --wait/},
   {

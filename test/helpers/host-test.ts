@@ -24,6 +24,7 @@ export type Requirement =
   | 'mountns'
   | 'setpriv'
   | 'perl'
+  | 'openssl'
   | 'cgroup2'
   | 'runc'
   | 'crun'
@@ -34,7 +35,6 @@ export type Requirement =
   | 'docker-registry'
   | 'busybox'
   | 'zstd'
-  | 'openssl'
   | 'htpasswd';
 
 function hasTool(name: string): boolean {

@@ -210,7 +210,8 @@ rootTest.serial('a container that ends at once ends `run` with what it said', as
     mend: /--wait/,
   };
   await cliRefuses(t, lab, ['run', '-'], expected, {input});
-  const waited = await runCli(['--root', lab.root, 'run', '--wait', '--rm', '-'], {...lab.child, input});
+  const once = input.replace('hostUsers: false', 'hostUsers: false\n  restartPolicy: Never');
+  const waited = await runCli(['--root', lab.root, 'run', '--wait', '--rm', '-'], {...lab.child, input: once});
   t.is(waited.exitCode, 3);
   t.regex(waited.stdout, /no such setting/);
 });

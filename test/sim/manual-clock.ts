@@ -29,6 +29,11 @@ export class ManualClock implements Clock {
     });
   }
 
+  /** Resolves when somebody waits: what comes before that may take real time, such as the loading of a module. */
+  async untilAwaited(): Promise<void> {
+    while (this.#timers.size === 0) await settle();
+  }
+
   /** Goes on by that much, timer by timer, and lets everything that follows from each be done. */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms;

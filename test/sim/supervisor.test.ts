@@ -458,6 +458,7 @@ test('preStop runs before the stop signal and takes of the grace, of which 2 s a
         onHookFailed: (_, why) => failed.push(why),
       },
     );
+    await world.clock.untilAwaited();
     await world.clock.advance(31_000);
     await stopping;
     const order = world.runtime.calls.filter((call) => /^(execSync|stopContainer)/.test(call));
@@ -488,6 +489,7 @@ test('a hook may sleep, or ask by HTTP; any answer is good', async (t) => {
   const {supervisor, ...started} = await world.start(one(hooks));
   t.is(asked, '/up');
   const stopping = stopPod(world.runtime, {...started, supervisor}, {clock: world.clock, network: () => world.network});
+  await world.clock.untilAwaited();
   await world.clock.advance(4900);
   t.is(world.calls('stopContainer').length, 0);
   await world.clock.advance(200);

@@ -1,7 +1,9 @@
+import {lifeOf} from '../../node/pod-life.ts';
 import {defineCommand} from '../command.ts';
 import {criJson} from '../cri-json.ts';
 import {drawFields} from '../draw-fields.ts';
 import {exitCodes} from '../exit-codes.ts';
+import {lifeJson} from '../life-json.ts';
 import {openInventory} from '../open-inventory.ts';
 import {inspectPodSchema, inspectSchema} from '../pod-schemas.ts';
 import {containerOf, findTarget} from '../target.ts';
@@ -42,7 +44,8 @@ export const inspectPodCommand = defineCommand({
     const {pod} = findTarget(inventory, words[0] ?? '');
     const {status, info} = await inventory.podSandboxStatus({podSandboxId: pod.id, verbose: true});
     const {uid, gid} = pod.map;
-    const value = criJson({status, info: {...infoOf(info), map: {uid, gid}}}) as object;
+    const life = lifeJson(lifeOf(inventory, inventory.requireSandbox(pod.id)));
+    const value = criJson({status, info: {...infoOf(info), map: {uid, gid}, life}}) as object;
     await output.emit(value, () => drawFields(value, output));
     return exitCodes.ok;
   },

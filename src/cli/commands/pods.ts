@@ -1,3 +1,4 @@
+import {lifeOf} from '../../node/pod-life.ts';
 import {listPods, type PodSummary} from '../../node/pod-list.ts';
 import type {Inventory} from '../../runtime/inventory.ts';
 import {ageOf} from '../ages.ts';
@@ -5,6 +6,7 @@ import {defineCommand} from '../command.ts';
 import {criJson} from '../cri-json.ts';
 import {exitCodes} from '../exit-codes.ts';
 import {pairs} from '../flag-words.ts';
+import {lifeJson} from '../life-json.ts';
 import {countWanted, listOptions, nameTest, shortId} from '../list-flags.ts';
 import {openInventory} from '../open-inventory.ts';
 import {podsSchema} from '../pod-schemas.ts';
@@ -48,7 +50,19 @@ export const podsCommand = defineCommand({
       pods.length === 0
         ? 'no pods'
         : table(
-            ['pod id', 'created', 'state', 'name', 'namespace', 'attempt', 'mode', 'root is', 'ids'],
+            [
+              'pod id',
+              'created',
+              'state',
+              'ready',
+              'status',
+              'restarts',
+              'name',
+              'namespace',
+              'mode',
+              'root is',
+              'ids',
+            ],
             pods.map((pod) => rowOf(inventory, pod, isWhole)),
             {paint: output.paint, width: output.width},
           ),
@@ -64,22 +78,28 @@ function namesOf(pods: readonly PodSummary[]): string[] {
 }
 
 function rowOf(inventory: Inventory, pod: PodSummary, isWhole: boolean): (string | number)[] {
+  const record = inventory.findSandbox(pod.id);
+  const life = record && lifeOf(inventory, record);
   return [
     isWhole ? pod.id : shortId(pod.id),
     ageOf(pod.createdAt),
     pod.state,
+    // Nobody looked: a container that runs may not be ready.
+    life?.ready ? `${life.ready.count}/${life.ready.total}` : '?',
+    life?.status ?? '?',
+    life?.restarts ?? 0,
     pod.name,
     pod.namespace,
-    inventory.findSandbox(pod.id)?.config.metadata.attempt ?? 0,
     pod.mode,
     pod.block ? `uid ${pod.block.first}` : 'uid 0',
     pod.block?.size ?? 'all',
   ];
 }
 
-/** What CRI says of a pod, and beside it what subroot knows: its mode, pid, ids and containers. None when it was removed meanwhile. */
+/** What CRI says of a pod, and beside it what subroot knows: its mode, pid, ids, life and containers. None when it was removed meanwhile. */
 function itemOf(inventory: Inventory, {id, mode, pid, block, containers}: PodSummary) {
   const record = inventory.findSandbox(id);
   if (!record) return [];
-  return [{...inventory.describeSandbox(record), mode, pid: pid ?? null, block: block ?? null, containers}];
+  const life = lifeJson(lifeOf(inventory, record));
+  return [{...inventory.describeSandbox(record), mode, pid: pid ?? null, block: block ?? null, life, containers}];
 }

@@ -1,5 +1,5 @@
 import {resolve} from 'node:path';
-import type {Pod, PullPolicy} from '../../../sim/index.ts';
+import {type BackOffLimits, kubeletBackOff, type Pod, type PullPolicy} from '../../../sim/index.ts';
 import {createNode, type PodNode} from '../../node/node.ts';
 import type {NodeOptions} from '../../node/node-options.ts';
 import {planPod, resolvePod} from '../../node/pod-plan.ts';
@@ -10,7 +10,7 @@ import {endAsProgram, exitCodeOfProgram} from '../end-as-program.ts';
 import {EndedBySignal, withEndingSignals} from '../ending-signals.ts';
 import {exitCodes} from '../exit-codes.ts';
 import {printFailure, usageError} from '../failure.ts';
-import {pairs, wholeNumber} from '../flag-words.ts';
+import {durations, pairs, wholeNumber} from '../flag-words.ts';
 import {runSchema} from '../pod-schemas.ts';
 import {readManifest} from '../read-manifest.ts';
 import {registryFlags, registryOptions} from '../registry-flags.ts';
@@ -22,6 +22,8 @@ import {type ContainerEnd, waitForPods} from '../wait-pods.ts';
 interface Ends {
   readonly wait: boolean;
   readonly remove: boolean;
+  /** The waits between restarts of what is waited for. */
+  readonly backOff: Partial<BackOffLimits>;
 }
 
 /** `subroot run`: the pods of a manifest, each with the proof that its root is nobody outside. */
@@ -67,17 +69,31 @@ export const runCommand = defineCommand({
     wait: {
       alias: 'w',
       type: 'boolean',
-      describe: 'pass on what the containers write, wait for them, and end as they do',
+      describe: 'look after the pods (probes, restarts), pass on what they write, and end as they do',
+    },
+    backoff: {
+      type: 'string',
+      requiresArg: true,
+      describe: 'first and longest wait before a container is started again, with --wait (10s,5m)',
     },
     rm: {type: 'boolean', describe: 'remove the pod at the end (with --wait)'},
   },
   schema: runSchema,
   run: async ({flags, words}, context) => {
-    const ends: Ends = {wait: flags.wait === true, remove: flags.rm === true};
+    const ends: Ends = {
+      wait: flags.wait === true,
+      remove: flags.rm === true,
+      backOff: backOffOf(flags.backoff),
+    };
     if (ends.remove && !ends.wait)
       throw usageError(
         '--rm removes the pod at its end, and without --wait nobody waits for that',
         'add --wait, or remove it later with `subroot rm`',
+      );
+    if (flags.backoff !== undefined && !ends.wait)
+      throw usageError(
+        '--backoff is between restarts, and without --wait nothing is started again',
+        'add --wait, or leave --backoff out',
       );
     const idsPerPod = wholeNumber('--ids-per-pod', flags['ids-per-pod'], 'ids', 65_536);
     const given: NodeOptions = {
@@ -107,6 +123,15 @@ export const runCommand = defineCommand({
     return await (ends.wait ? endAsProgram(context, body) : body());
   },
 });
+
+function backOffOf(word: string | undefined): Partial<BackOffLimits> {
+  if (word === undefined) return {};
+  const [firstMs, most] = durations('--backoff', word, '10s,5m');
+  const mostMs = most ?? Math.max(firstMs, kubeletBackOff.mostMs);
+  if (mostMs < firstMs)
+    throw usageError(`--backoff ${word}: the longest wait is shorter than the first`, 'write --backoff 10s,5m');
+  return {firstMs, mostMs};
+}
 
 function parseImages(words: readonly string[] | undefined): Record<string, string> {
   const images = pairs('--image', words, 'NAME=SOURCE');
@@ -166,7 +191,12 @@ async function startAndWait(
     if (ends.wait) output.note(`${text}\n`);
     else output.print(`${text}${started.spec === specs.at(-1) ? '' : '\n\n'}`);
   };
-  const started = await startPods(node, specs, {ended, onStarted: show, mustStay: !ends.wait}, output);
+  const started = await startPods(
+    node,
+    specs,
+    {ended, onStarted: show, mustStay: !ends.wait, backOff: ends.wait ? ends.backOff : undefined},
+    output,
+  );
   if (!ends.wait) {
     if (format !== 'table') await output.emit({pods: started.map((each) => describe(node, each))}, () => '');
     return started.every(({evidence}) => evidence.isolated) ? exitCodes.ok : exitCodes.found;
@@ -194,7 +224,10 @@ async function waitAndRemove(
   } finally {
     const names = started.map(({pod}) => shownName(pod)).join(' ');
     if (ends.remove) await removePods(started.map(({pod}) => pod));
-    else if (ended.aborted) output.note(`subroot: no longer waiting; still there: \`subroot rm ${names}\` removes it`);
+    else if (ended.aborted) {
+      const unattended = started.some(({pod}) => pod.supervision) ? ', and nobody looks after it' : '';
+      output.note(`subroot: no longer waiting; still there${unattended}: \`subroot rm ${names}\` removes it`);
+    }
   }
 }
 

@@ -1,3 +1,4 @@
+import {printable} from '../../../native-free/errors.ts';
 import {hasCode, type PodNode} from '../../node/node.ts';
 import {listPods} from '../../node/pod-list.ts';
 import type {Inventory} from '../../runtime/inventory.ts';
@@ -8,6 +9,7 @@ import {wholeNumber} from '../flag-words.ts';
 import {shortId} from '../list-flags.ts';
 import {openInventory} from '../open-inventory.ts';
 import {openNode} from '../open-node.ts';
+import type {Output} from '../output.ts';
 import {endedSchema} from '../pod-schemas.ts';
 import {shownName} from '../shown-name.ts';
 import {findPodTarget, findTarget} from '../target.ts';
@@ -24,7 +26,8 @@ interface Subject {
 
 interface Wish {
   readonly verb: Verb;
-  readonly timeout: number;
+  /** Seconds; undefined: what the pod says. */
+  readonly timeout: number | undefined;
   /** What is not there is no error. */
   readonly force: boolean;
 }
@@ -63,14 +66,19 @@ function describe(subject: Subject): string {
   return kind === 'pod' ? `pod ${shownName(subject)}` : `container ${shortId(id)}`;
 }
 
-async function end(node: PodNode, {kind, id}: Subject, {verb, timeout}: Wish): Promise<void> {
+async function end(node: PodNode, {kind, id}: Subject, {verb, timeout}: Wish, output: Output): Promise<void> {
   const isRemoval = doneWord[verb] === 'removed';
+  const options = {
+    ...(timeout === undefined ? {} : {gracePeriod: timeout}),
+    onHookFailed: (container: string, why: string) =>
+      output.note(`subroot: the preStop hook of container ${printable(`${container} failed: ${why}`)}`),
+  };
   if (kind === 'pod') {
     const pod = node.pod(id);
-    await (isRemoval ? pod.remove({gracePeriod: timeout}) : pod.stop({gracePeriod: timeout}));
+    await (isRemoval ? pod.remove(options) : pod.stop(options));
     return;
   }
-  await node.runtime.stopContainer({containerId: id, timeout});
+  await node.stopContainer(id, options);
   if (isRemoval) await node.runtime.removeContainer({containerId: id});
 }
 
@@ -101,11 +109,14 @@ async function endAll(subjects: readonly Subject[], wish: Wish, context: Command
       subjects.map(async (subject) => {
         const what = describe(subject);
         const patience = setTimeout(
-          () => output.progress(`waiting up to ${wish.timeout} s for ${what} to end by itself`),
+          () =>
+            output.progress(
+              `waiting ${wish.timeout === undefined ? '' : `up to ${wish.timeout} s `}for ${what} to end by itself`,
+            ),
           SILENCE_MS,
         );
         try {
-          await end(node, subject, wish);
+          await end(node, subject, wish, output);
           if (format === 'table') output.print(`${what} ${doneWord[wish.verb]}`);
           return [subject];
         } catch (error) {
@@ -126,7 +137,7 @@ async function allPods(context: CommandContext): Promise<string[]> {
   return (await listPods(openInventory(context.root))).map(({id}) => id);
 }
 
-function command(verb: Verb, fallback: number, describeTimeout: string): CommandModule {
+function command(verb: Verb, fallback: number | undefined, describeTimeout: string): CommandModule {
   const isRemoval = doneWord[verb] === 'removed';
   const force: CommandOptions = isRemoval
     ? {
@@ -165,10 +176,10 @@ function command(verb: Verb, fallback: number, describeTimeout: string): Command
   });
 }
 
-/** `subroot stop`: the containers of a pod get their stop signal, and SIGKILL after the grace. */
-export const stopCommand = command('stop', 10, 'seconds between the stop signal and SIGKILL (10)');
+/** `subroot stop`: preStop hooks, then the containers of a pod get their stop signal, and SIGKILL after the grace. */
+export const stopCommand = command('stop', undefined, 'seconds of grace before SIGKILL (what the pod says)');
 /** `subroot stopp`: the same, for pods only. */
-export const stopPodCommand = command('stopp', 10, 'seconds between the stop signal and SIGKILL (10)');
+export const stopPodCommand = command('stopp', undefined, 'seconds of grace before SIGKILL (what the pod says)');
 /** `subroot rm`: a pod, or one container, and every trace of it. */
 export const removeCommand = command('rm', 0, 'seconds of grace before it is killed (0)');
 /** `subroot rmp`: the same, for pods only. */
