@@ -226,10 +226,18 @@ export interface PathAnswer {
   readonly target: Readonly<Record<AccessWant, AccessAnswer>> | undefined;
 }
 
-/** Walks a path from its root: search in every folder, then each access to what is at its end. Links must be resolved already. */
-export function checkPath(who: Credentials, components: readonly PathComponent[]): PathAnswer {
-  const last = components.at(-1);
-  const search = components.slice(0, -1).map(({inode, mount}) => checkAccess(who, inode, mount, ['execute']));
+/**
+ * Walks a path from its root: search in every folder, then each access to what is at its end. Links must be resolved already. Without
+ * `complete` the last component is a folder on the way too, behind which nobody could look.
+ */
+export function checkPath(
+  who: Credentials,
+  components: readonly PathComponent[],
+  {complete = true}: {readonly complete?: boolean} = {},
+): PathAnswer {
+  const folders = complete ? components.slice(0, -1) : components;
+  const last = complete ? components.at(-1) : undefined;
+  const search = folders.map(({inode, mount}) => checkAccess(who, inode, mount, ['execute']));
   const blocked = search.findIndex(({ok}) => !ok);
   if (last === undefined || blocked >= 0)
     return {blockedAt: blocked < 0 ? undefined : blocked, search, target: undefined};

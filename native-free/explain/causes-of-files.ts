@@ -23,6 +23,12 @@ export const causesOfFiles = {
     mend: 'mount the volume with shifted ids (idmapped: `:U` or `idmap` in podman, hostPath of subroot in mode host), or chown it to the host ids of the pod',
     look: ['subroot explain PATH --pod POD', 'stat -c "%u %g %A %n" PATH', 'cat /proc/self/uid_map'],
   },
+  'owner-without-place': {
+    layer: 'file system',
+    why: 'the mount shifts ids, and the owner or group on disk is beyond the ids that it shifts: it shows as nobody, cannot be written, and changing or removing it fails with EOVERFLOW, even for root of the host',
+    mend: 'on the host, not through that mount: `chown` it to an id that is shifted (0 to 65535 for a pod of 65536 ids)',
+    look: ['subroot explain PATH --pod POD', 'stat -c "%u %g %n" PATH', 'grep idmapped /proc/self/mountinfo'],
+  },
   'host-owned-file': {
     layer: 'kernel',
     why: 'only the owner may change mode, owner, times or attributes, and the owner has no id in this user namespace; in a folder with the sticky bit the same holds for removing',

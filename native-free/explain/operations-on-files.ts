@@ -8,7 +8,7 @@ export const operationsOnFiles: readonly Operation[] = [
     refusals: {
       EINVAL: ['id-unmapped', 'image-id-outside-map'],
       EPERM: ['host-owned-file'],
-      EOVERFLOW: ['store-unmapped-owner', 'overlay-unmapped-owner'],
+      EOVERFLOW: ['store-unmapped-owner', 'overlay-unmapped-owner', 'owner-without-place'],
       EROFS: ['read-only'],
       EACCES: ['parent-closed'],
       ENOENT: ['file-gone'],
@@ -33,7 +33,7 @@ export const operationsOnFiles: readonly Operation[] = [
     refusals: {
       EPERM: ['host-owned-file', 'host-power-missing'],
       EINVAL: ['id-unmapped'],
-      EOVERFLOW: ['store-unmapped-owner', 'overlay-unmapped-owner'],
+      EOVERFLOW: ['store-unmapped-owner', 'overlay-unmapped-owner', 'owner-without-place'],
       EROFS: ['read-only'],
       EACCES: ['parent-closed', 'owner-unmapped'],
       ENOENT: ['file-gone'],
@@ -107,7 +107,7 @@ export const operationsOnFiles: readonly Operation[] = [
       EPERM: ['host-owned-file'],
       EROFS: ['read-only'],
       ENOENT: ['file-gone'],
-      EOVERFLOW: ['store-unmapped-owner', 'overlay-unmapped-owner'],
+      EOVERFLOW: ['store-unmapped-owner', 'overlay-unmapped-owner', 'owner-without-place'],
       EIO: ['overlay-opaque'],
       ENOSPC: ['disk-full'],
       EDQUOT: ['disk-full'],

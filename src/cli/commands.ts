@@ -283,6 +283,8 @@ export const commands: readonly CommandEntry[] = [
       ['subroot explain EPERM mount proc', 'an errno, and what was refused'],
       ['subroot explain --errno EINVAL --op write:uid_map -o json', 'for programs'],
       ['subroot explain SUBROOT_SUBID_NOT_GRANTED', 'a code of ours'],
+      ['subroot explain /data/config.json --pod web --user 1000', 'who may read it there, and what blocks'],
+      ['subroot explain /home/anna/rootfs --map "0 100000 65536"', 'can the root of such a pod get there?'],
     ],
     load: async () => (await import('./commands/explain.ts')).explainCommand,
   },

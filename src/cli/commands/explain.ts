@@ -10,14 +10,33 @@ import type {MachineFacts} from '../../doctor/facts.ts';
 import {type CommandContext, defineCommand} from '../command.ts';
 import {exitCodes} from '../exit-codes.ts';
 import {checkAll, drawReport, type ExplainReport, reportValue, type UnknownReport} from '../explain-report.ts';
-import {explainSchema} from '../explain-schema.ts';
+import {explainPathSchema, explainSchema} from '../explain-schema.ts';
+import type {ViewFlags} from '../explain-view.ts';
 import {type Question, readQuestion} from '../explain-words.ts';
-import {usageError} from '../failure.ts';
+import {requireLinux, usageError} from '../failure.ts';
 import {findNearest} from '../nearest.ts';
 
 const options = {
   errno: {type: 'string', requiresArg: true, describe: 'an errno, by name or number; with --op'},
   op: {type: 'string', requiresArg: true, describe: 'what was refused, such as mount:proc or write:uid_map'},
+  pod: {type: 'string', requiresArg: true, describe: 'the word is a path, as this pod sees it'},
+  container: {
+    alias: 'c',
+    type: 'string',
+    requiresArg: true,
+    describe: 'with --pod: the container; the first by default',
+  },
+  pid: {type: 'string', requiresArg: true, describe: 'the word is a path, as this process sees it'},
+  map: {
+    type: 'string',
+    requiresArg: true,
+    describe: 'the word is a path of this machine, for somebody with this id map ("0 100000 65536")',
+  },
+  user: {
+    type: 'string',
+    requiresArg: true,
+    describe: 'with a path: UID or UID:GID inside; the own one of the container or process by default',
+  },
   offline: {type: 'boolean', describe: 'do not look at this machine'},
 } as const;
 
@@ -26,15 +45,28 @@ const MAX_ASKED = 200;
 /** `subroot explain`: why a message says what it says, what an errno means for an operation. Exit code 1 when that is not known. */
 export const explainCommand = defineCommand({
   options,
-  schema: explainSchema,
+  schema: {oneOf: [explainSchema, explainPathSchema]},
   run: async ({flags, words}, context) => {
-    const question = readQuestion(words, {errno: flags.errno, op: flags.op, hasView: false});
+    const {errno, op, pod, pid, map, user, container} = flags;
+    const hasView = [pod, pid, map].some((flag) => flag !== undefined);
+    if (!hasView && (user !== undefined || container !== undefined))
+      throw usageError('--user and -c go with a path', 'give --pod, --pid or --map too');
+    const question = readQuestion(words, {errno, op, hasView});
+    if (question.kind === 'path') return aboutPath(question.path, {pod, pid, map, user, container}, context);
     const facts = flags.offline === true ? undefined : await readFacts(context);
     const report = answer(question, facts, context);
     await context.output.emit(reportValue(report), () => drawReport(report, context.output));
     return report.explanations.length > 0 ? exitCodes.ok : exitCodes.found;
   },
 });
+
+async function aboutPath(path: string, flags: ViewFlags, {root, output}: CommandContext): Promise<number> {
+  requireLinux('subroot explain PATH');
+  const {drawPath, explainPath, pathValue} = await import('../explain-path.ts');
+  const report = await explainPath(path, flags, root, output);
+  await output.emit(pathValue(report), () => drawPath(report, output));
+  return exitCodes.ok;
+}
 
 /** What is known of this machine; nothing elsewhere than on Linux. */
 async function readFacts({root}: CommandContext): Promise<MachineFacts | undefined> {
@@ -43,19 +75,14 @@ async function readFacts({root}: CommandContext): Promise<MachineFacts | undefin
   return await readMachine({root});
 }
 
-function answer(question: Question, facts: MachineFacts | undefined, context: CommandContext): ExplainReport {
-  switch (question.kind) {
-    case 'code':
-      return aboutCode(question.code, facts);
-    case 'errno':
-      return aboutErrno(question, facts);
-    case 'path':
-      throw usageError('a path', 'give --pod');
-    case 'stdin':
-      return aboutText(readInput(context), facts);
-    case 'text':
-      return aboutText(question.text, facts);
-  }
+function answer(
+  question: Exclude<Question, {kind: 'path'}>,
+  facts: MachineFacts | undefined,
+  context: CommandContext,
+): ExplainReport {
+  if (question.kind === 'code') return aboutCode(question.code, facts);
+  if (question.kind === 'errno') return aboutErrno(question, facts);
+  return aboutText(question.kind === 'text' ? question.text : readInput(context), facts);
 }
 
 function readInput({output}: CommandContext): string {
