@@ -31,6 +31,15 @@ export {
   ToolError,
   UsageError,
 } from './errors.ts';
+export type {Cause, CauseLayer, CauseValues} from './explain/cause.ts';
+export type {CauseId} from './explain/causes.ts';
+export {causeIds, causes} from './explain/causes.ts';
+export {explainCode} from './explain/explain-code.ts';
+export type {ExplainedErrno} from './explain/explain-errno.ts';
+export {explainErrno} from './explain/explain-errno.ts';
+export type {ExplainedText} from './explain/explain-text.ts';
+export {explainText} from './explain/explain-text.ts';
+export type {Confidence, Explanation} from './explain/explanation.ts';
 export type {MapExplanation} from './explain-map-write.ts';
 export {explainMapWrite} from './explain-map-write.ts';
 export type {
@@ -72,6 +81,26 @@ export type {IdRange} from './id-range.ts';
 export {countIds, formatRanges, intersect, normalizeRanges, subtract} from './id-range.ts';
 export type {Id} from './ids.ts';
 export {BLOCK_SIZE, INVALID_ID, isId, MAX_EXTENTS, MAX_ID, OVERFLOW_ID, parseId} from './ids.ts';
+export type {
+  AccessAcl,
+  AccessAnswer,
+  AccessBits,
+  AccessClass,
+  AccessRefusal,
+  AccessWant,
+  Inode,
+  MountView,
+  PathAnswer,
+  PathComponent,
+} from './inode-access.ts';
+export {
+  checkAccess,
+  checkOpen,
+  checkPath,
+  mayChangeAttributes,
+  mayRemove,
+  ownerThroughMount,
+} from './inode-access.ts';
 export type {
   OwnedIds,
   PlannedIdMap,

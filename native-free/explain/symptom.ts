@@ -12,8 +12,8 @@ export type SymptomSource =
   | 'unshare, nsenter and setpriv'
   | 'bubblewrap and browsers'
   | 'systemd and LXC'
-  | 'programs in a pod'
-  | 'the kernel log';
+  | 'Programs in a pod'
+  | 'The kernel log';
 
 /**
  * A message that is known. `example` is the message as the tool prints it; `pattern` finds it in any text, whatever its case, and its named

@@ -268,6 +268,7 @@ export const commands: readonly CommandEntry[] = [
     examples: [
       ['subroot doctor', 'all findings'],
       ['subroot doctor --problems', 'only what is not fine'],
+      ['subroot doctor --mounts', 'and which mounts can have shifted ids, found out by trying'],
       ['subroot doctor -o json', 'for programs and bug reports'],
     ],
     load: async () => (await import('./commands/doctor.ts')).doctorCommand,

@@ -153,9 +153,13 @@ function drawStop(
   {width}: Output,
 ): string[] {
   const missing = errno === 'ENOENT' || errno === 'ENOTDIR';
+  const who =
+    process.geteuid?.() === 0
+      ? 'not even root of the host passes there, so look at it on disk'
+      : 'run this as root, or as the user whom it belongs to';
   const why = missing
     ? `${printable(path)} is not there, as ${source.kind === 'map' ? 'we see it' : 'it sees it'} (${errno})`
-    : `we may not look further than ${printable(path)} ourselves (${errno}): run this as root, or as the user whom it belongs to`;
+    : `we ourselves may not look at ${printable(path)} (${errno}): ${who}`;
   return wrapAfter('  stopped  ', why, width);
 }
 

@@ -47,8 +47,17 @@ export const doctorSchema = titled(
         ),
       ),
       tries: list(object({mode: oneOf('host', 'subid', 'single'), works: {type: 'boolean'}, observed: text})),
+      mounts: list(
+        object({
+          point: text,
+          type: text,
+          source: text,
+          answer: oneOf('yes', 'no', 'unknown'),
+          why: optional(text),
+        }),
+      ),
     },
-    ['tries'],
+    ['tries', 'mounts'],
   ),
 );
 

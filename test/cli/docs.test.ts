@@ -3,6 +3,7 @@ import test from 'ava';
 import {commands} from '../../src/cli/commands.ts';
 import {startExitCodes} from '../../src/cli/end-as-program.ts';
 import {exitCodes} from '../../src/cli/exit-codes.ts';
+import {explainPathSchema, explainSchema} from '../../src/cli/explain-schema.ts';
 import {globalOptions} from '../../src/cli/globals.ts';
 import {lintSchema} from '../../src/cli/lint-schema.ts';
 import {
@@ -41,6 +42,7 @@ const sections = [
   ['`subroot ids', idsSchema],
   ['`subroot lint', lintSchema],
   ['`subroot doctor', doctorSchema],
+  ['`subroot explain', [explainSchema, explainPathSchema]],
   ['`subroot version', versionSchema],
   ['`subroot run', runSchema],
   ['`subroot pods', podsSchema],

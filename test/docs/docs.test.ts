@@ -169,6 +169,18 @@ test('docs/errors.md is what scripts/errors-doc.mjs makes of the register', (t) 
   );
 });
 
+test('docs/troubleshooting.md has every message that explain knows, as scripts/troubleshooting-doc.mjs makes it', (t) => {
+  const made = execFileSync(process.execPath, ['--import=tsx', 'scripts/troubleshooting-doc.mjs', '--print'], {
+    cwd: repository,
+    encoding: 'utf8',
+  });
+  t.is(
+    readFileSync(join(repository, 'docs/troubleshooting.md'), 'utf8'),
+    made,
+    'run `node --import=tsx scripts/troubleshooting-doc.mjs`',
+  );
+});
+
 /** The words of a pattern's first group, wherever it matches. */
 const wordsOf = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map(([, word = '']) => word);
 const read = (path: string) => readFileSync(join(repository, path), 'utf8');

@@ -1,10 +1,13 @@
+import {printable} from '../../../native-free/errors.ts';
 import {diagnose} from '../../doctor/diagnosis.ts';
+import type {MachineFacts} from '../../doctor/facts.ts';
 import {type Diagnosis, type Finding, type RealMode, realModes, type Severity} from '../../doctor/finding.ts';
 import {readMachine} from '../../host/machine.ts';
+import {holdsFiles, type MountTry} from '../../host/mount-probe.ts';
 import {type CommandContext, defineCommand} from '../command.ts';
 import {exitCodes} from '../exit-codes.ts';
 import type {Output} from '../output.ts';
-import {plural, wrapAfter} from '../render.ts';
+import {columns, plural, wrapAfter} from '../render.ts';
 import {doctorSchema} from '../schemas.ts';
 import {type ModeTry, wiring} from '../wiring.ts';
 
@@ -12,6 +15,7 @@ type Tries = readonly (ModeTry & {readonly mode: RealMode})[];
 
 const options = {
   problems: {type: 'boolean', describe: 'leave out what is fine'},
+  mounts: {type: 'boolean', describe: 'also try, as root, which mounts can have shifted ids; nothing is attached'},
   ...(wiring.tryMode === undefined
     ? {}
     : {try: {type: 'boolean' as const, describe: 'also make one namespace in each mode that should work'}}),
@@ -22,7 +26,9 @@ export const doctorCommand = defineCommand({
   options,
   schema: doctorSchema,
   run: async ({flags}, context) => {
-    const diagnosis = diagnose(await readMachine({root: context.root}));
+    const facts = await readMachine({root: context.root});
+    const diagnosis = diagnose(facts);
+    const mounts = flags.mounts === true ? await tryEveryMount(facts) : undefined;
     const tries = 'try' in flags && flags.try === true ? await tryModes(diagnosis, context) : undefined;
     const works = doesWork(diagnosis, tries, context);
     const value = {
@@ -31,11 +37,39 @@ export const doctorCommand = defineCommand({
       modes: diagnosis.modes,
       findings: diagnosis.findings,
       ...(tries === undefined ? {} : {tries}),
+      ...(mounts === undefined ? {} : {mounts}),
     };
-    await context.output.emit(value, () => draw(diagnosis, tries, context.output, flags.problems === true));
+    await context.output.emit(value, () => {
+      const text = draw(diagnosis, tries, context.output, flags.problems === true);
+      return mounts === undefined ? text : `${drawMounts(mounts, context.output)}\n\n${text}`;
+    });
     return works ? exitCodes.ok : exitCodes.host;
   },
 });
+
+async function tryEveryMount({mounts, perl}: MachineFacts): Promise<readonly MountTry[]> {
+  const {tryMounts} = await import('../../host/mount-probe.ts');
+  return tryMounts(mounts, perl?.path);
+}
+
+const answerSigns: Readonly<Record<MountTry['answer'], Severity>> = {yes: 'ok', no: 'fail', unknown: 'warn'};
+
+/** The mounts of files, each with whether its ids can be shifted; those of the kernel itself never can, and are only counted. */
+function drawMounts(mounts: readonly MountTry[], output: Output): string {
+  const rows = mounts
+    .filter(({type}) => holdsFiles(type))
+    .map(({point, type, answer, why}) => [
+      `  ${sign(answerSigns[answer], output)} ${printable(point)}`,
+      type,
+      answer === 'yes' ? 'ids can be shifted' : `${answer === 'no' ? 'ids cannot be shifted' : 'not known'}: ${why}`,
+    ]);
+  const others = mounts.length - rows.length;
+  return [
+    output.paint.strong('Mounts, tried'),
+    ...columns(rows, output.width),
+    `  ${plural(others, 'mount')} of the kernel's own (proc, sysfs, cgroup …) left out`,
+  ].join('\n');
+}
 
 async function tryModes(diagnosis: Diagnosis, {root}: CommandContext): Promise<Tries> {
   const {tryMode} = wiring;
