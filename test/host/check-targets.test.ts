@@ -79,11 +79,13 @@ for (const [word, size, tool] of makers) {
       t.is(hostUidOf(control), '0\t0\t0\t0');
       t.regex(statusField(second.init.pid, 'CapEff') ?? '', /^000001ff/);
 
-      const said = await first.exec(['sh', '-c', 'id -u; cat; readlink /proc/self/ns/user; exit 7'], {
-        input: 'hello\n',
-      });
-      t.is(said.exitCode, 7);
-      t.is(said.stdout, `0\nhello\n${namespaceOf(first.init.pid, 'user')}\n`);
+      if (target.has('exec')) {
+        const said = await first.exec(['sh', '-c', 'id -u; cat; readlink /proc/self/ns/user; exit 7'], {
+          input: 'hello\n',
+        });
+        t.is(said.exitCode, 7);
+        t.is(said.stdout, `0\nhello\n${namespaceOf(first.init.pid, 'user')}\n`);
+      }
       for (const pod of [first, second, control]) await pod.remove();
       await t.notThrowsAsync(first.remove());
     },
@@ -94,7 +96,6 @@ for (const [word, tool] of [
   ['oci:runc', 'runc'],
   ['oci:crun', 'crun'],
   ['podman', 'podman'],
-  ['bwrap', 'bwrap'],
 ] as const) {
   hostTest('root', 'userns', 'setpriv', tool).serial(
     `${word} mounts a folder of the host, whose files get ids of the pod`,

@@ -10,7 +10,7 @@ import type {PodRequest} from '../target.ts';
 import {userlandMounts} from './pod-root.ts';
 
 /** Paths that OCI runtimes hide by default. Source: containerd oci/spec.go, 2.0. */
-const maskedPaths = [
+export const maskedPaths = [
   '/proc/acpi',
   '/proc/asound',
   '/proc/kcore',
@@ -23,7 +23,8 @@ const maskedPaths = [
   '/sys/firmware',
   '/sys/devices/virtual/powercap',
 ];
-const readonlyPaths = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
+/** Paths that they make read-only. */
+export const readonlyPaths = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
 
 /** The mappings of a pod, as the configuration has them. */
 export interface OciMaps {

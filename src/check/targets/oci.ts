@@ -3,6 +3,7 @@ import {basename, join} from 'node:path';
 import {subrootError} from '../../../native-free/errors.ts';
 import {findProgram} from '../../host/machine-files.ts';
 import {type ProgramOptions, type ProgramRun, runProgram} from '../../host/run-program.ts';
+import type {Refusal, RefusalRule, RefusingTarget} from '../refusals.ts';
 import type {TargetDescription} from '../result.ts';
 import type {ExecResult, PodRequest, Target, TargetPod} from '../target.ts';
 import {cgroup2AloneNote, refusesHybrid, withCgroup2Alone} from './cgroup2-alone.ts';
@@ -14,7 +15,7 @@ import {makePodRoot} from './pod-root.ts';
 const START_MS = 30_000;
 
 /** An OCI runtime by its command line (`create`, `start`, `state`, `exec`, `delete`), on bundles that we make. */
-export class OciTarget extends MakingTarget {
+export class OciTarget extends MakingTarget implements RefusingTarget {
   readonly description: TargetDescription;
   readonly #program: string;
   readonly #folder = workFolder();
@@ -70,6 +71,14 @@ export class OciTarget extends MakingTarget {
       await this.#run(['delete', '--force', id]);
       rmSync(bundle, {recursive: true, force: true});
     }
+  }
+
+  /** Rules that the runtime specification and the kernel have for a configuration. Source: RefusingTarget. */
+  async tryRule(rule: RefusalRule): Promise<Refusal | undefined> {
+    const change = changes[rule];
+    if (change === undefined) return undefined;
+    const {created, said} = await this.tryConfig(change);
+    return {refused: !created, said};
   }
 
   async #create(id: string, bundle: string, leaves: NonNullable<ProgramOptions['leaves']>): Promise<ProgramRun> {
@@ -146,6 +155,40 @@ export class OciTarget extends MakingTarget {
     await Promise.resolve();
   }
 }
+
+interface LinuxPart {
+  namespaces: {type: string}[];
+  uidMappings: {containerID: number; hostID: number; size: number}[];
+  gidMappings: {containerID: number; hostID: number; size: number}[];
+}
+
+const linuxOf = (config: Record<string, unknown>) => config.linux as LinuxPart;
+
+/** How a good configuration is made one that breaks a rule. */
+const changes: Partial<Record<RefusalRule, (config: Record<string, unknown>) => void>> = {
+  'refuses-maps-without-userns': (config) => {
+    const linux = linuxOf(config);
+    linux.namespaces = linux.namespaces.filter(({type}) => type !== 'user');
+  },
+  'refuses-overlapping-maps': (config) => {
+    const linux = linuxOf(config);
+    const hostID = linux.uidMappings[0]?.hostID ?? 0;
+    linux.uidMappings.push({containerID: 65_536, hostID: hostID + 10, size: 10});
+  },
+  'refuses-empty-extent': (config) => {
+    const linux = linuxOf(config);
+    linux.uidMappings = linux.uidMappings.map((line) => ({...line, size: 0}));
+  },
+  'refuses-last-id': (config) => {
+    const linux = linuxOf(config);
+    linux.uidMappings = [{containerID: 0, hostID: 4_294_901_760, size: 65_536}];
+  },
+  'refuses-no-mapping': (config) => {
+    const linux = linuxOf(config);
+    linux.uidMappings = [];
+    linux.gidMappings = [];
+  },
+};
 
 function mapsOf(hostId: number, size: number): OciMaps {
   const map = [{containerId: 0, hostId, size}];

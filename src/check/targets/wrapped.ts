@@ -18,7 +18,8 @@ const SIGNED_LIMIT = 2 ** 31;
 interface Wrapper {
   readonly target: string;
   readonly version: string;
-  readonly mounts: boolean;
+  /** What it can do beside what all of them can. */
+  readonly more: readonly ('mounts' | 'exec')[];
   readonly notes: readonly string[];
   /** The words before the program. */
   words(request: PodRequest, rootfs: string): readonly string[];
@@ -42,8 +43,8 @@ class WrappedTarget extends MakingTarget {
       target: wrapper.target,
       version: wrapper.version,
       abilities: abilitiesOf(
-        ...(['start', 'two-pods', 'same-range', 'control', 'exec', 'all-capabilities', 'stdio', 'outside'] as const),
-        ...(wrapper.mounts ? (['mounts'] as const) : []),
+        ...(['start', 'two-pods', 'same-range', 'control', 'all-capabilities', 'stdio', 'outside'] as const),
+        ...wrapper.more,
       ),
       notes: this.notes,
     };
@@ -90,6 +91,7 @@ class WrappedTarget extends MakingTarget {
     argv: readonly string[],
     options: NonNullable<Parameters<TargetPod['exec']>[1]>,
   ): Promise<ExecResult> {
+    if (!this.has('exec')) throw this.lacks('exec', 'it has no command for that');
     if ((options.uid ?? 0) !== 0 && owner !== 0)
       throw this.lacks('exec', `uid ${options.uid} is not mapped: its pods have one id`);
     const user = options.uid === undefined ? [] : ['-S', String(options.uid), '-G', String(options.uid)];
@@ -140,10 +142,10 @@ export async function openBwrap(): Promise<Target> {
   return new WrappedTarget({
     target: 'bwrap',
     version: stdout.trim(),
-    mounts: true,
+    more: ['mounts'],
     notes: [
       'run by an ordinary user, whose one id is root inside',
-      'without --cap-add its root has no capability; bwrap runs nothing in a sandbox that is there, so nsenter(1) does',
+      'without --cap-add its root has no capability; it runs nothing in a sandbox that is there',
     ],
     words: bwrapWords(program),
   });
@@ -157,7 +159,7 @@ export async function openUnshare(): Promise<Target> {
   return new WrappedTarget({
     target: 'unshare',
     version: stdout.trim().replace(/^unshare from /, ''),
-    mounts: false,
+    more: ['exec'],
     notes: [
       'run by an ordinary user, whose one id is root inside',
       'it keeps the file system of the host, and gives every capability over the namespace',
