@@ -403,6 +403,12 @@ export const errorRegister = {
     message: '{target} cannot {ability}: {why}',
     mend: 'choose a target that can; checks that need this are shown as not possible',
   },
+  SUBROOT_POD_NOT_VERIFIED: {
+    kind: 'state',
+    layer: 'target',
+    message: 'pod {pod} is not what it claims to be, by {count} checks: {failed}',
+    mend: '`subroot verify {pod}` shows all of it, and `subroot checks explain ID` what each check is',
+  },
   SUBROOT_CHECK_UNKNOWN: {
     kind: 'usage',
     layer: 'command line',
