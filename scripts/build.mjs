@@ -12,6 +12,7 @@ await build({
     'native-free': 'native-free/index.ts',
     sim: 'sim/index.ts',
     lint: 'sim/lint/index.ts',
+    check: 'src/check/index.ts',
     'fixtures/ava': 'src/fixtures/ava.ts',
     'fixtures/node-test': 'src/fixtures/node-test.ts',
     'fixtures/vitest': 'src/fixtures/vitest.ts',

@@ -56,7 +56,7 @@ export interface CommandEntry {
   /** Words after the name: `<x>` is required, `[x]` may be left out, `..` repeats. A `pod` among them is completed with pod names. */
   readonly usage: string;
   readonly summary: string;
-  readonly group: 'pods' | 'images' | 'ids' | 'this program';
+  readonly group: 'pods' | 'images' | 'ids' | 'evidence' | 'this program';
   readonly examples: readonly (readonly [command: string, what: string])[];
   /** The first word that is no flag ends ours: all after it belongs to the program that is started (as in `exec`). */
   readonly passThrough?: boolean;

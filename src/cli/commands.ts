@@ -261,6 +261,78 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/lint.ts')).lintCommand,
   },
   {
+    name: 'verify',
+    usage: '[pod..]',
+    summary: 'is a pod that runs what it claims to be? Judged from outside, and by programs run in it',
+    group: 'evidence',
+    examples: [
+      ['subroot verify', 'every pod of this node; exit code 1 when one is not'],
+      ['subroot verify userns --report junit=verify.xml', 'one of them, for a CI server'],
+    ],
+    load: async () => (await import('./commands/verify.ts')).verifyCommand,
+  },
+  {
+    name: 'breakout',
+    usage: '',
+    summary: 'try what an attacker who got out of a pod would try, with and without a user namespace',
+    group: 'evidence',
+    examples: [
+      ['subroot breakout', 'pods of this program, all checks'],
+      ['subroot breakout --target oci:runc --group 2', 'pods of runc, and the files of the host'],
+      ['subroot breakout --check read-root-0600,kill-host-process', 'two checks'],
+      ['subroot breakout --target podman --report html=podman.html --report junit=podman.xml', 'for people and for CI'],
+      ['subroot breakout --target self', 'the container that this runs in, from inside'],
+    ],
+    load: async () => (await import('./commands/breakout.ts')).breakoutCommand,
+  },
+  {
+    name: 'conformance',
+    usage: '',
+    summary: 'does a runtime do what was declared, and refuse what it must? And all checks',
+    group: 'evidence',
+    examples: [
+      ['subroot conformance --target oci:crun', 'an OCI runtime'],
+      [
+        'subroot conformance --target cri:unix:///run/containerd/containerd.sock --image docker.io/library/busybox:1.36',
+        'what the kubelet talks to',
+      ],
+    ],
+    load: async () => (await import('./commands/conformance.ts')).conformanceCommand,
+  },
+  {
+    name: 'compare',
+    usage: '<target..>',
+    summary: 'the same checks against several targets, beside each other',
+    group: 'evidence',
+    examples: [
+      ['subroot compare subroot oci:runc oci:crun podman', 'a matrix'],
+      ['subroot compare subroot oci:runc --report markdown=evidence.md', 'for a page'],
+    ],
+    load: async () => (await import('./commands/compare.ts')).compareCommand,
+  },
+  {
+    name: 'checks',
+    usage: '[list|explain] [id]',
+    summary: 'list the checks, or explain one: the gain, the attempt, the rule of the kernel',
+    group: 'evidence',
+    examples: [
+      ['subroot checks list', 'all of them, by group'],
+      ['subroot checks explain read-root-0600', 'one of them'],
+    ],
+    load: async () => (await import('./commands/checks.ts')).checksCommand,
+  },
+  {
+    name: 'cve',
+    usage: '[id]',
+    summary: 'known vulnerabilities, and what a user namespace leaves of them',
+    group: 'evidence',
+    examples: [
+      ['subroot cve', 'all that are known here'],
+      ['subroot cve CVE-2019-5736', 'one of them, and the checks that show its end state'],
+    ],
+    load: async () => (await import('./commands/cve.ts')).cveCommand,
+  },
+  {
     name: 'doctor',
     usage: '',
     summary: 'what this machine can do, mode by mode, and how to mend the rest',

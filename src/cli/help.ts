@@ -4,7 +4,7 @@ import {globalOptions, globalOptionsOf} from './globals.ts';
 import type {Output} from './output.ts';
 import {columns, wrapAfter} from './text-layout.ts';
 
-const groups = ['pods', 'images', 'ids', 'this program'] as const;
+const groups = ['pods', 'images', 'ids', 'evidence', 'this program'] as const;
 const EXIT_CODES = '0 fine, 1 a check found something, 2 usage, 3 this host cannot, 70 our bug';
 
 /** The help without a command: what there is, in groups. It needs the command table only, so it comes fast. */

@@ -1,5 +1,6 @@
 import {readFileSync} from 'node:fs';
 import test from 'ava';
+import {checksSchema, comparisonSchema, cveSchema, reportSchema} from '../../src/cli/check-schemas.ts';
 import {commands} from '../../src/cli/commands.ts';
 import {startExitCodes} from '../../src/cli/end-as-program.ts';
 import {exitCodes} from '../../src/cli/exit-codes.ts';
@@ -52,6 +53,9 @@ const sections = [
   ['`subroot inspect', inspectSchema],
   ['`subroot stop', endedSchema],
   ['`subroot gc', gcSchema],
+  ['Reports', [reportSchema, comparisonSchema]],
+  ['`subroot checks', checksSchema],
+  ['`subroot cve', cveSchema],
 ] as const;
 
 for (const [title, schema] of sections) {
@@ -87,4 +91,9 @@ test('docs/cli.md names every flag of all commands and every exit code', (t) => 
   for (const code of Object.values(startExitCodes))
     t.regex(sectionOf('Exit codes'), new RegExp(`^\\| ${code} \\|`, 'm'));
   for (const code of Object.values(exitCodes)) t.regex(sectionOf('Exit codes'), new RegExp(`^\\| ${code} \\|`, 'm'));
+});
+
+test('the published schema of reports is the one that the program prints', (t) => {
+  const published = readFileSync(new URL('../../docs/check-report.schema.json', import.meta.url), 'utf8');
+  t.deepEqual(JSON.parse(published), JSON.parse(JSON.stringify(reportSchema)));
 });
