@@ -20,12 +20,15 @@ export type ParsedReference =
 const component = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 const host =
   /^(?:(?:[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9-]*[A-Za-z0-9])(?:\.(?:[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9-]*[A-Za-z0-9]))*|\[[0-9a-fA-F:.]+\])(?::([0-9]{1,5}))?$/;
-const digestForms: Readonly<Record<string, RegExp>> = {sha256: /^[0-9a-f]{64}$/, sha512: /^[0-9a-f]{128}$/};
+const digestForms = new Map([
+  ['sha256', /^[0-9a-f]{64}$/],
+  ['sha512', /^[0-9a-f]{128}$/],
+]);
 
 /** True for `sha256:` or `sha512:` and its hexadecimal digits. */
 export function isDigest(text: string): boolean {
   const colon = text.indexOf(':');
-  return digestForms[text.slice(0, Math.max(0, colon))]?.test(text.slice(colon + 1)) ?? false;
+  return digestForms.get(text.slice(0, Math.max(0, colon)))?.test(text.slice(colon + 1)) ?? false;
 }
 
 /**

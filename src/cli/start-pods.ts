@@ -6,6 +6,7 @@ import type {RunningPod} from '../node/running-pod.ts';
 import {ContainerStarts} from './container-starts.ts';
 import type {Output} from './output.ts';
 import {needsCare, tellEvents, tellUnattended} from './pod-care.ts';
+import {PullDisplay} from './pull-display.ts';
 import {shownName} from './shown-name.ts';
 
 /** A pod that this command has started, with the proof that its root is nobody outside. */
@@ -37,6 +38,7 @@ export async function startPods(
 ): Promise<readonly Started[]> {
   const running: RunningPod[] = [];
   const all: Started[] = [];
+  const display = new PullDisplay();
   try {
     await requireFreeNames(node, specs);
     for (const [index, spec] of specs.entries()) {
@@ -45,7 +47,7 @@ export async function startPods(
       const starts = new ContainerStarts();
       const supervise = backOff && needsCare(spec) ? {backOff, onStarted: starts.add} : false;
       if (mustStay) tellUnattended(spec, output);
-      const pod = await node.runPod(spec, {signal: ended, supervise, onEvent: tellEvents(spec, output)});
+      const pod = await node.runPod(spec, {signal: ended, supervise, onPull: display.show, onEvent: tellEvents(spec, output)});
       running.push(pod);
       const started = {pod, spec, evidence: await pod.evidence(), starts};
       if (mustStay) await requireStillRunning(started, output);

@@ -247,6 +247,7 @@ my %STEP = (
   },
   file => sub {
     my ($task, $path, $mode, $content) = @_;
+    unlink $path if -l $path && !-e $path;    # an image's /etc/resolv.conf may lead to what is not there
     open my $fh, '>', $path or check(0);
     check(defined syswrite $fh, $content) if length $content;
     close $fh;

@@ -73,6 +73,8 @@ export class LayerCheck {
     this.#options = options;
     this.#tar.on('entry', (header, body, next) => {
       this.#sinceEntry = 0;
+      // What ends the reader ends this too; it is told once.
+      body.on('error', () => {});
       try {
         this.#look(header);
       } catch (error) {

@@ -486,6 +486,16 @@ export class PodNode implements AsyncDisposable {
     for (const folder of quarantineHolds ? [] : this.#foldersOfNobody(alive))
       await act('folder', folder, 'nobody has it', () => this.removeTree(folder));
     for (const entry of this.ledger.quarantined()) quarantined.push({what: entry.path, why: entry.reason});
+    if (existsSync(this.imageStore)) {
+      const swept = await (await this.images()).sweep(options);
+      for (const {kind, what} of swept.removed)
+        removed.push({
+          kind: `image ${kind}`,
+          what,
+          why: kind === 'leftover' ? 'its making was never finished' : 'no image and no container has it',
+        });
+      for (const error of swept.damaged) quarantined.push({what: 'an image', why: shortOf(error)});
+    }
     return {removed, quarantined};
   }
 

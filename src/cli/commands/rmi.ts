@@ -35,18 +35,18 @@ export const removeImageCommand = defineCommand({
       const {chosen, exitCode} = await choose(images, words, {...flags, takesAll}, context);
       for (const {id} of chosen)
         for (const {reference} of images.find(id)?.refs ?? []) images.store.removeRef(reference);
-      const swept = await images.sweep();
+      const isIdle = chosen.length === 0 && !takesAll;
+      const swept = isIdle ? {removed: [], isBusy: false} : await images.sweep();
       const freedBytes = swept.removed.reduce((sum, {bytes}) => sum + bytes, 0);
       const removed = chosen.map(({id, refs}) => ({id, names: refs.map(({reference}) => reference)}));
-      await output.emit(
-        {removed, freedBytes, isBusy: swept.isBusy},
-        () =>
-          [
-            ...removed.map(({id, names}) => `image ${printable(names.join(' ') || id)} removed`),
-            ...(swept.isBusy ? ['another subroot is pulling: `subroot gc` frees the space later'] : []),
-            ...(freedBytes > 0 ? [`${byteSize(freedBytes)} freed`] : []),
-          ].join('\n') || 'nothing was removed',
-      );
+      const lines = [
+        ...removed.map(({id, names}) => `image ${printable(names.join(' ') || id)} removed`),
+        ...(swept.isBusy ? ['another subroot is pulling: `subroot gc` frees the space later'] : []),
+        ...(freedBytes > 0 ? [`${byteSize(freedBytes)} freed`] : []),
+      ];
+      if (lines.length === 0 && exitCode === exitCodes.ok) lines.push('nothing was removed');
+      if (context.format !== 'table') await output.emit({removed, freedBytes, isBusy: swept.isBusy}, () => '');
+      else if (lines.length > 0) output.print(lines.join('\n'));
       return exitCode;
     } finally {
       await node.close();
