@@ -11,7 +11,8 @@ sysread STDIN, my $byte, 1;
 `;
 
 export interface FileLock {
-  release(): void;
+  /** Resolves when others can have it. */
+  release(): Promise<void>;
 }
 
 /**
@@ -31,9 +32,12 @@ export async function lockFile(
     env: {PATH: process.env.PATH ?? '/usr/bin:/bin', LC_ALL: 'C'},
   });
   child.stdin.on('error', () => {});
-  const release = () => {
+  const gone = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  const release = async () => {
+    child.ref();
     child.stdin.end();
     child.stdout.destroy();
+    await gone;
   };
   const giveUp = () => child.kill('SIGKILL');
   options.signal?.addEventListener('abort', giveUp, {once: true});
@@ -50,7 +54,7 @@ export async function lockFile(
       child.unref();
       return {release};
     }
-    release();
+    await release();
     if (answer === 'busy\n' && options.wait === false) return undefined;
     throw subrootError('SUBROOT_STATE_IO', {path, errno: answer.replace(/^no /, '').trim() || 'no lock'});
   } catch (error) {

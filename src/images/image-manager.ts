@@ -146,7 +146,7 @@ export class ImageManager implements ImageService, ImageSource {
       try {
         return await work();
       } finally {
-        lock?.release();
+        await lock?.release();
       }
     } catch (error) {
       if (signal?.aborted && !(error instanceof SubrootError)) throw subrootError('SUBROOT_CANCELLED', {what}, error);

@@ -64,7 +64,7 @@ export async function sweepStore(
     }
     return {removed, damaged, isBusy: false};
   } finally {
-    lock.release();
+    await lock.release();
   }
 }
 
