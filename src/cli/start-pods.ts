@@ -47,7 +47,12 @@ export async function startPods(
       const starts = new ContainerStarts();
       const supervise = backOff && needsCare(spec) ? {backOff, onStarted: starts.add} : false;
       if (mustStay) tellUnattended(spec, output);
-      const pod = await node.runPod(spec, {signal: ended, supervise, onPull: display.show, onEvent: tellEvents(spec, output)});
+      const pod = await node.runPod(spec, {
+        signal: ended,
+        supervise,
+        onPull: display.show,
+        onEvent: tellEvents(spec, output),
+      });
       running.push(pod);
       const started = {pod, spec, evidence: await pod.evidence(), starts};
       if (mustStay) await requireStillRunning(started, output);

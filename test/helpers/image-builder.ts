@@ -151,6 +151,7 @@ export function busyboxEntries(): Entry[] {
     'stat',
     'sleep',
     'echo',
+    'chown',
     'env',
     'touch',
     'rm',
