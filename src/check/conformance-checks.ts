@@ -114,7 +114,7 @@ function refusal(id: RefusalRule): Check {
       attempt: `ask the runtime for ${refusalRules[id]}`,
       expected: {'treatment-default': 'an error'},
       rule:
-        id === 'refuses-maps-without-userns' || id === 'refuses-overlapping-maps' || id === 'refuses-empty-extent'
+        id === 'refuses-overlapping-maps' || id === 'refuses-empty-extent'
           ? 'config-linux.md of the OCI runtime specification; kernel/user_namespace.c map_write()'
           : 'UserNamespace in api.proto of CRI v1, as containerd, CRI-O and the tests of cri-tools read it',
       references: [kubernetes('KEP-127')],

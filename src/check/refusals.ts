@@ -2,11 +2,10 @@ import type {Target} from './target.ts';
 
 /** Things that a runtime must refuse, by id. */
 export const refusalRules = {
-  'refuses-maps-without-userns': 'id mappings without a user namespace',
   'refuses-overlapping-maps': 'two lines of a map that share ids',
   'refuses-empty-extent': 'a line of a map with no ids in it',
   'refuses-last-id': 'a map that reaches id 4294967295, which is no id',
-  'refuses-no-mapping': 'a user namespace of the pod without mappings',
+  'refuses-no-mapping': 'a user namespace without mappings',
   'refuses-two-mappings': 'two mappings where the kubelet gives one',
   'refuses-unmapped-root': 'a map in which uid 0 has no place',
   'refuses-node-with-mappings': "the node's user namespace, with mappings",

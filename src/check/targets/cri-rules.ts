@@ -52,7 +52,6 @@ export async function tryCriRule(ground: RuleGround, rule: RefusalRule): Promise
       const other = good.map((line) => ({...line, hostId: line.hostId + 1000}));
       return await trySandbox(ground, pod(good), pod(other));
     }
-    case 'refuses-maps-without-userns':
     case 'refuses-overlapping-maps':
       return undefined;
   }

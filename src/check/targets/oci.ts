@@ -2,6 +2,7 @@ import {mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {basename, join} from 'node:path';
 import {subrootError} from '../../../native-free/errors.ts';
 import {findProgram} from '../../host/machine-files.ts';
+import {readIdMapText} from '../../host/proc.ts';
 import {type ProgramOptions, type ProgramRun, runProgram} from '../../host/run-program.ts';
 import type {Refusal, RefusalRule, RefusingTarget} from '../refusals.ts';
 import type {TargetDescription} from '../result.ts';
@@ -66,7 +67,15 @@ export class OciTarget extends MakingTarget implements RefusingTarget {
       change(config as Record<string, unknown>);
       writeFileSync(join(bundle, 'config.json'), JSON.stringify(config));
       const created = await this.#create(id, bundle, {output: join(bundle, 'output')});
-      return {created: created.exitCode === 0, said: created.stderr};
+      if (created.exitCode !== 0) return {created: false, said: created.stderr};
+      const pid = createdPid((await this.#run(['state', id])).stdout);
+      const map =
+        pid === undefined
+          ? undefined
+          : readIdMapText(pid, 'uid_map')
+              ?.trim()
+              .replaceAll(/[ \t]+/g, ' ');
+      return {created: true, said: `${created.stderr}it made a container with the uid_map ${map || '(empty)'}`};
     } finally {
       await this.#run(['delete', '--force', id]);
       rmSync(bundle, {recursive: true, force: true});
@@ -157,7 +166,6 @@ export class OciTarget extends MakingTarget implements RefusingTarget {
 }
 
 interface LinuxPart {
-  namespaces: {type: string}[];
   uidMappings: {containerID: number; hostID: number; size: number}[];
   gidMappings: {containerID: number; hostID: number; size: number}[];
 }
@@ -166,10 +174,6 @@ const linuxOf = (config: Record<string, unknown>) => config.linux as LinuxPart;
 
 /** How a good configuration is made one that breaks a rule. */
 const changes: Partial<Record<RefusalRule, (config: Record<string, unknown>) => void>> = {
-  'refuses-maps-without-userns': (config) => {
-    const linux = linuxOf(config);
-    linux.namespaces = linux.namespaces.filter(({type}) => type !== 'user');
-  },
   'refuses-overlapping-maps': (config) => {
     const linux = linuxOf(config);
     const hostID = linux.uidMappings[0]?.hostID ?? 0;
@@ -195,6 +199,11 @@ function mapsOf(hostId: number, size: number): OciMaps {
   return {uids: map, gids: map};
 }
 
+/** The pid of a container that was created and not started. */
+function createdPid(state: string): number | undefined {
+  return /"pid": *([1-9]\d*)/.exec(state)?.[1] === undefined ? undefined : Number(/"pid": *(\d+)/.exec(state)?.[1]);
+}
+
 /** The pid in the state of a container, as runtime.md has it; undefined when it does not run. */
 function pidOf(state: string): number | undefined {
   try {
@@ -209,7 +218,7 @@ function pidOf(state: string): number | undefined {
  * True when the runtime can shift the ids of a mount: by its own word (`features`, runc 1.2 and crun 1.9), or because it is a crun that is
  * too old to be asked (1.5 to 1.8 can).
  */
-async function canIdmap(program: string, version: string): Promise<boolean> {
+export async function canIdmap(program: string, version: string): Promise<boolean> {
   const asked = await runProgram([program, 'features'], {timeoutMs: 5000});
   try {
     const features = JSON.parse(asked.stdout) as {linux?: {mountExtensions?: {idmap?: {enabled?: boolean}}}};

@@ -26,6 +26,7 @@ export const targetForms: readonly (readonly [form: string, what: string])[] = [
 const openers: Readonly<Record<string, (rest: string, options: TargetOptions) => Promise<Target>>> = {
   oci: async (name) => await (await import('./oci.ts')).openOci(name),
   podman: async () => await (await import('./podman.ts')).openPodman(),
+  docker: async (_, options) => await (await import('./docker.ts')).openDocker(options),
   cri: async (address, options) => await (await import('./cri.ts')).openCri(address, options),
   bwrap: async () => await (await import('./wrapped.ts')).openBwrap(),
   unshare: async () => await (await import('./wrapped.ts')).openUnshare(),

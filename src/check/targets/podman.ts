@@ -9,6 +9,7 @@ import type {ExecResult, PodRequest, Target, TargetPod} from '../target.ts';
 import {cgroup2AloneNote, refusesHybrid, withCgroup2Alone} from './cgroup2-alone.ts';
 import {FreeBlocks} from './free-blocks.ts';
 import {abilitiesOf, MakingTarget, processOf, requireRoot, workFolder} from './making-target.ts';
+import {canIdmap} from './oci.ts';
 import {makePodRoot, userlandMounts} from './pod-root.ts';
 
 const START_MS = 60_000;
@@ -18,7 +19,7 @@ const START_MS = 60_000;
  * seen nor touched.
  */
 class PodmanTarget extends MakingTarget {
-  readonly description: TargetDescription;
+  description: TargetDescription;
   readonly #program: string;
   readonly #folder = workFolder();
   readonly #blocks = new FreeBlocks();
@@ -51,8 +52,11 @@ class PodmanTarget extends MakingTarget {
 
   /** Asks which runtime it uses. */
   async ask(): Promise<this> {
-    const {stdout} = await this.#run(['info', '--format', '{{.Host.OCIRuntime.Name}}']);
-    const runtime = stdout.trim();
+    const wanted = ['Name', 'Path', 'Version'].map((name) => `{{.Host.OCIRuntime.${name}}}`).join('\n');
+    const {stdout} = await this.#run(['info', '--format', wanted]);
+    const [runtime = '', path = '', version = ''] = stdout.split('\n').map((line) => line.trim());
+    if (path !== '' && !(await canIdmap(path, version.replace(' version', ''))))
+      this.description = {...this.description, abilities: {...this.description.abilities, 'idmapped-mounts': false}};
     this.#cgroupWords = /crun/.test(runtime)
       ? ['--cgroups', 'disabled']
       : ['--pids-limit', '-1', '--cgroup-parent', this.#cgroup];

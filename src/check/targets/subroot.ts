@@ -5,13 +5,14 @@ import {runWithInput} from '../../host/run-with-input.ts';
 import {createNode, type PodNode} from '../../node/node.ts';
 import type {NodeOptions} from '../../node/node-options.ts';
 import type {RunningPod} from '../../node/running-pod.ts';
+import type {Refusal, RefusalRule, RefusingTarget} from '../refusals.ts';
 import type {Ability, TargetDescription} from '../result.ts';
-import type {ExecResult, PodRequest, Target, TargetPod} from '../target.ts';
+import type {ExecResult, PodRequest, TargetPod} from '../target.ts';
 
 const container = 'check';
 
 /** Our own pods, bound to this process: the same ones that `runPod` makes. */
-export class SubrootTarget implements Target {
+export class SubrootTarget implements RefusingTarget {
   readonly description: TargetDescription;
   readonly existing: readonly TargetPod[] = [];
   /** For tests that break its plans, to see that the checks notice. */
@@ -47,6 +48,14 @@ export class SubrootTarget implements Target {
 
   has(ability: Ability): boolean {
     return this.description.abilities[ability];
+  }
+
+  /** What a CRI runtime must refuse; see RefusingTarget. */
+  async tryRule(rule: RefusalRule): Promise<Refusal | undefined> {
+    const [{tryCriRule}, {FreeBlocks}] = await Promise.all([import('./cri-rules.ts'), import('./free-blocks.ts')]);
+    const {start: firstId} = new FreeBlocks().take();
+    const ground = {firstId, network: 'POD' as const, runtimeHandler: '', verbs: this.node.runtime};
+    return await tryCriRule({...ground, container: {image: {image: 'host'}, command: ['sleep', 'infinity']}}, rule);
   }
 
   async start(request: PodRequest): Promise<TargetPod> {
