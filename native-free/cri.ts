@@ -66,10 +66,37 @@ export interface LinuxSandboxSecurityContext {
   readonly selinuxOptions?: SELinuxOption;
 }
 
+/** Limits of one size of huge pages, `2MB`, in bytes. */
+export interface HugepageLimit {
+  readonly pageSize: string;
+  readonly limit: number;
+}
+
+/** In an update, zero and empty fields mean "leave it". */
+export interface LinuxContainerResources {
+  /** Microseconds. */
+  readonly cpuPeriod?: number;
+  /** Microseconds of CPU time in each period; -1 is no limit. */
+  readonly cpuQuota?: number;
+  readonly cpuShares?: number;
+  readonly memoryLimitInBytes?: number;
+  readonly oomScoreAdj?: number;
+  readonly cpusetCpus?: string;
+  readonly cpusetMems?: string;
+  readonly hugepageLimits?: readonly HugepageLimit[];
+  /** File of cgroup v2 → value. */
+  readonly unified?: Readonly<Record<string, string>>;
+  /** Memory and swap together. */
+  readonly memorySwapLimitInBytes?: number;
+}
+
 export interface LinuxPodSandboxConfig {
   readonly cgroupParent?: string;
   readonly securityContext?: LinuxSandboxSecurityContext;
   readonly sysctls?: Readonly<Record<string, string>>;
+  /** Of all containers together. */
+  readonly resources?: LinuxContainerResources;
+  readonly overhead?: LinuxContainerResources;
 }
 
 export interface PodSandboxConfig {
@@ -144,6 +171,7 @@ export interface LinuxContainerSecurityContext {
 }
 
 export interface LinuxContainerConfig {
+  readonly resources?: LinuxContainerResources;
   readonly securityContext?: LinuxContainerSecurityContext;
 }
 
@@ -217,13 +245,15 @@ export interface ContainerStatus {
   readonly exitCode: number;
   readonly image: ImageSpec;
   readonly imageRef: string;
-  /** `Completed`, `Error`, `StartError`, or empty while it has not ended. */
+  /** `Completed`, `Error`, `OOMKilled`, `StartError`, or empty while it has not ended. */
   readonly reason: string;
   readonly message: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   readonly mounts: readonly Mount[];
   readonly logPath: string;
+  /** As applied; absent when nothing is. */
+  readonly resources?: {readonly linux: LinuxContainerResources};
   readonly user?: {
     readonly linux: {readonly uid: number; readonly gid: number; readonly supplementalGroups: readonly number[]};
   };
@@ -300,6 +330,11 @@ export interface RuntimeService {
     verbose?: boolean;
   }): Promise<{status: ContainerStatus; info: Record<string, string>}>;
   listContainers(request?: {filter?: ContainerFilter}): Promise<{containers: Container[]}>;
+  /** All or nothing, for a container that is CREATED or RUNNING. */
+  updateContainerResources(
+    request: {containerId: string; linux: LinuxContainerResources},
+    options?: CallOptions,
+  ): Promise<void>;
   /** Runs to completion; `timeout` in seconds, 0 = none. A non-zero exit is an answer, not an error. */
   execSync(
     request: {containerId: string; cmd: readonly string[]; timeout?: number},

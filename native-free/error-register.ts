@@ -736,6 +736,20 @@ export const errorRegister = {
     mend: 'ask again without cancelling',
     grpc: 'CANCELLED',
   },
+  SUBROOT_CGROUP_MISSING: {
+    kind: 'host',
+    layer: 'container',
+    message: 'limits of container {container} ({controllers}) cannot be enforced here: {why}',
+    mend: 'run as root, or in a delegated group (`systemd-run --user --scope -p Delegate=yes …`); or do without `--require-limits`',
+    grpc: 'FAILED_PRECONDITION',
+  },
+  SUBROOT_CGROUP_FAILED: {
+    kind: 'host',
+    layer: 'kernel',
+    message: 'the kernel refused {path}: {errno}',
+    mend: 'choose another value: EBUSY of memory means that more is in use, EINVAL that the value is none or above that of a group above it, ENOSPC that another group has it',
+    grpc: 'FAILED_PRECONDITION',
+  },
   SUBROOT_SECCOMP_ARCHITECTURE: {
     kind: 'host',
     layer: 'container',

@@ -24,6 +24,8 @@ import type {EventHandler} from './pod-events.ts';
 import {nameErrors} from './pod-names.ts';
 import {notYetError} from './pod-spec.ts';
 import type {MountSources} from './pod-volumes.ts';
+import type {NodeResources} from './resources.ts';
+import {containerResourcesOf, podResourcesOf} from './resources.ts';
 import {roleOf} from './restart-decision.ts';
 import type {IdBlock} from './userns-allocator.ts';
 
@@ -69,6 +71,9 @@ export interface ImageUser {
   readonly username?: string;
 }
 
+/** Of a kubelet that knows nothing of its node: a test's. */
+const anyNode: NodeResources = {memoryCapacity: 16 * 1024 ** 3, cgroupVersion: 2};
+
 export interface ContainerConfigOptions {
   /** How often this container was started before; 0 by default. */
   readonly attempt?: number;
@@ -88,6 +93,8 @@ export interface ContainerConfigOptions {
   /** CPUs whose thermal_throttle folder is masked too; 0 by default. */
   readonly cpuCount?: number;
   readonly confinement?: ConfinementOptions;
+  /** Asked only for pods with resources; 16 GiB and cgroup v2 by default. */
+  readonly nodeResources?: () => NodeResources;
 }
 
 /** What a kubelet is told of seccomp. */
@@ -171,6 +178,7 @@ export function sandboxConfigOf(
   requireRunnable(pod);
   const {name, namespace, uid, labels, annotations} = pod.metadata;
   const privileged = startedContainers(pod).some((container) => container.securityContext.privileged);
+  const resources = podResourcesOf(pod);
   return {
     metadata: {name, namespace, uid, attempt: options.attempt ?? 0},
     hostname: hostnameOf(pod),
@@ -182,6 +190,7 @@ export function sandboxConfigOf(
       ...(options.cgroupParent !== undefined && {cgroupParent: options.cgroupParent}),
       securityContext: {namespaceOptions: namespacesOf(pod, block), privileged},
       sysctls: pod.spec.securityContext.sysctls,
+      ...(resources && {resources}),
     },
   };
 }
@@ -222,7 +231,10 @@ export function containerConfigOf(
     stdin: container.stdin,
     stdinOnce: container.stdinOnce,
     tty: container.tty,
-    linux: {securityContext: securityContextOf(pod, container, block, options)},
+    linux: {
+      resources: containerResourcesOf(pod, container, options.nodeResources ?? (() => anyNode)),
+      securityContext: securityContextOf(pod, container, block, options),
+    },
     ...(container.stopSignal !== undefined && {stopSignal: container.stopSignal.replace(/^SIG/, '')}),
   };
 }

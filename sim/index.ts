@@ -119,6 +119,9 @@ export {parseQuantity, quantityIn} from './quantity.ts';
 export type {Random} from './random.ts';
 /** Numbers from a seed, or from the operating system. */
 export {seededRandom, systemRandom} from './random.ts';
+export type {NodeResources, QosClass} from './resources.ts';
+/** What a pod asks of the node's control groups. */
+export {containerResourcesOf, hasResources, oomScoreAdjOf, podResourcesOf, qosClassOf} from './resources.ts';
 export type {ContainerRole} from './restart-decision.ts';
 export {restartPolicyOf, roleOf, shouldRestart} from './restart-decision.ts';
 export type {StopPodOptions} from './stop-pod.ts';

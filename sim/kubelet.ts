@@ -14,6 +14,7 @@ import type {EventHandler} from './pod-events.ts';
 import type {PodSupervisor, SuperviseOptions} from './pod-supervisor.ts';
 import type {VolumeIds, VolumePlan} from './pod-volumes.ts';
 import {claimVolumes, makeVolumes, planVolumes, removeVolumes} from './pod-volumes.ts';
+import type {NodeResources} from './resources.ts';
 import {roleOf} from './restart-decision.ts';
 import type {StopPodOptions} from './stop-pod.ts';
 import {stopContainers} from './stop-pod.ts';
@@ -52,6 +53,7 @@ export interface StartPodOptions extends NodeParts, SandboxConfigOptions {
   /** CPUs of the node, for the default masks. */
   readonly cpuCount?: number;
   readonly confinement?: ConfinementOptions;
+  readonly nodeResources?: () => NodeResources;
   /** Milliseconds between looks at a running init container; 20 by default. */
   readonly pollMs?: number;
   /** Look after the pod from then on: probes, restarts, deadline. Without it nobody does. */
@@ -160,6 +162,7 @@ async function startSteps(
       ...(sourceOf && {sourceOf}),
       ...(options.onEvent && {onEvent: options.onEvent}),
       ...(options.confinement && {confinement: options.confinement}),
+      ...(options.nodeResources && {nodeResources: options.nodeResources}),
       ...(options.imageUserOf && {imageUserOf: options.imageUserOf}),
     });
   // All configurations first: a pod with a mistake in its last container starts nothing.

@@ -164,7 +164,7 @@ function readContainer(reader: FieldReader, role: 'init' | 'app' | 'ephemeral'):
     terminationMessagePolicy: reader.string('terminationMessagePolicy') ?? 'File',
   };
   reader.refuse('volumeDevices', 'the devices would be missing');
-  reader.notHonoured('resources', 'resizePolicy', ...(role === 'ephemeral' ? ['targetContainerName'] : []));
+  reader.notHonoured('resizePolicy', ...(role === 'ephemeral' ? ['targetContainerName'] : []));
   reader.finish();
   return container;
 }
@@ -174,6 +174,14 @@ function readResources(reader: FieldReader | undefined): PodContainer['resources
   const resources = {limits: reader.quantities('limits'), requests: reader.quantities('requests')};
   reader.ignore('claims');
   reader.finish();
+  for (const name of new Set([...Object.keys(resources.limits), ...Object.keys(resources.requests)])) {
+    const path = reader.pathOf(`limits[${name}]`);
+    if (name.includes('/')) reader.findings.refuse(reader.at, path, 'the container would miss its devices');
+    if (name === 'ephemeral-storage') {
+      const text = `known to Kubernetes, not yet honoured by subroot: ${path} (nothing counts a container's files)`;
+      reader.findings.warn('not-honoured', reader.at, path, text);
+    }
+  }
   return resources;
 }
 

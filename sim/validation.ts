@@ -8,6 +8,7 @@ import {isGateOn, NEWEST_MINOR, rulesOf} from './kubernetes-versions.ts';
 import {lifeErrors} from './life-validation.ts';
 import type {Pod, PodContainer, PodSpec, Volume} from './pod.ts';
 import {nameErrors} from './pod-names.ts';
+import {resourceErrors} from './resource-validation.ts';
 import {confinementErrors, escalationErrors, podSecurityErrors} from './security-validation.ts';
 import {fsGroupErrors, mountErrors, volumeErrors} from './volume-validation.ts';
 
@@ -164,6 +165,7 @@ function containerErrors(container: PodContainer, path: string, kubernetes: Kube
     errors.push(...mountErrors(mount, container, `${path}.volumeMounts[${i}]`));
   const at = `${path}.securityContext`;
   errors.push(...idErrors(at, context), ...confinementErrors(context, at), ...escalationErrors(context, at));
+  errors.push(...resourceErrors(container, path));
   return errors;
 }
 

@@ -269,6 +269,7 @@ my %STEP = (
     must('seccomp', 1, $flags + 0, $filter);    # SECCOMP_SET_MODE_FILTER
   },
   pdeathsig => sub { my ($task, $signal) = @_; must('prctl', 1, $SIG_NUMBER{$signal}) },
+  cgroup => sub { my ($task, @folders) = @_; write_once("$_/cgroup.procs", '0') for @folders },
   oomscore => sub { my ($task, $value) = @_; write_once('/proc/self/oom_score_adj', $value) },
   ignorechildren => sub { $SIG{CHLD} = 'IGNORE' },
   terminal => sub {    # a terminal of the pod's own devpts: its master goes to the supervisor, its slave becomes our streams
@@ -767,6 +768,7 @@ sub serve {
   kill 'KILL', keys %left;
   # In any order: a pod's pid 1 is gone only when all that ran below it has been waited for.
   while (%left) { my $pid = waitpid -1, 0; last if $pid < 0; delete $left{$pid} }
+  kill_members($_->{mntns}) for grep { $_->{mntns} && $_->{option}{sharedpid} } values %task;
   for my $path (sort { length $b <=> length $a } keys %leftovers) { remove_tree($path) if eval { release_mounts($path) if $has_mounts; 1 } }
   quit(0);
 }

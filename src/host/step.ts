@@ -40,6 +40,7 @@ export type Step =
   | readonly ['keepcaps']
   | readonly ['nonewprivs']
   | readonly ['seccomp', flags: string, program: string]
+  | readonly ['cgroup', ...folders: string[]]
   | readonly ['oomscore', value: string]
   | readonly ['ignorechildren']
   | readonly ['terminal', uid: string, gid: string, rows: string, columns: string, console: string]

@@ -42,6 +42,8 @@ export interface NodeOptions {
    * mounts cannot is refused. `chown`: the files are given to the pod's ids, for good. `nobody`: they belong to nobody in the pod.
    */
   readonly volumeIds?: VolumeIds;
+  /** Refuse a container whose limits cannot be enforced here, instead of starting it with a warning event. */
+  readonly requireLimits?: boolean;
   /** What to make ahead, so that a pod's start is shorter: mapped user namespaces, or whole sandboxes (of bound pods; else namespaces). */
   readonly prepare?: {readonly ranges?: number; readonly sandboxes?: number};
 }

@@ -32,6 +32,7 @@ import {readNodeFacts} from './node-facts.ts';
 import type {NodeOptions, ObjectsInput, PodInput} from './node-options.ts';
 import {ensureImages} from './pod-images.ts';
 import {objectsOf} from './pod-input.ts';
+import {nodeResourcesFor} from './pod-limits.ts';
 import {listPods, type PodSummary, requirePod} from './pod-list.ts';
 import {confinementOptionsOf, poolOf, resolvePod} from './pod-plan.ts';
 import {RunningPod} from './running-pod.ts';
@@ -229,6 +230,8 @@ export class PodNode implements AsyncDisposable {
       ...(options.onPull ? {onProgress: options.onPull} : {}),
       ...(options.signal ? {signal: options.signal} : {}),
     });
+    const {requireLimits = false} = this.options;
+    const nodeResources = await nodeResourcesFor(pod, {requireLimits, onEvent: options.onEvent});
     this.#takeName(fullName, uid);
     const bound = this.runtime.lifetime === 'bound';
     const logRoot = join(this.root, 'logs');
@@ -255,6 +258,7 @@ export class PodNode implements AsyncDisposable {
         isStopping: (id) => store.isStopping(id),
         removeLog: (path) => rmSync(path, {force: true}),
         ...(options.supervise ? {supervise: await this.#superviseOptions(options.supervise, listeners)} : {}),
+        ...(nodeResources ? {nodeResources} : {}),
         ...(options.signal ? {signal: options.signal} : {}),
       });
       const started = await (listeners ? this.runtime.agent.await(starting) : starting);
@@ -570,7 +574,14 @@ export async function createNode(options: NodeOptions = {}): Promise<PodNode> {
   );
   try {
     const images = () => node.images();
-    const runtime = new Runtime({root, setup, agent, lifetime: options.lifetime ?? 'bound', images});
+    const runtime = new Runtime({
+      root,
+      setup,
+      agent,
+      lifetime: options.lifetime ?? 'bound',
+      images,
+      requireLimits: options.requireLimits ?? false,
+    });
     makeFolder(join(root, 'plans'), 0o700);
     const ledger = openLedger(root, setup, options, runtime);
     const node: PodNode = new PodNode({root, setup, runtime, ledger, options});

@@ -28,6 +28,7 @@ import {
 import {agentScript} from '../host/agent.ts';
 import type {Step} from '../host/step.ts';
 import {imageStoreRoot} from '../images/store-root.ts';
+import {cgroupsOf, enforceableOf} from '../runtime/accounting.ts';
 import {mappingsOf} from '../runtime/mappings.ts';
 import {mountAs} from '../runtime/mount-plan.ts';
 import {Planner} from '../runtime/planner.ts';
@@ -40,6 +41,7 @@ import {readNodeFacts} from './node-facts.ts';
 import type {NodeOptions, PodInput} from './node-options.ts';
 import {planImage} from './planned-image.ts';
 import {isPod, objectsOf, podOf} from './pod-input.ts';
+import {nodeResourcesFor} from './pod-limits.ts';
 
 /** A volume of a plan. */
 export interface PlannedVolumeView {
@@ -195,6 +197,7 @@ export async function planPod(input: PodInput | Pod, options: NodeOptions = {}):
   const block = wantsUserNamespace(pod) ? sample : undefined;
   const config = sandboxConfigOf(pod, block, {logRoot: join(root, 'logs')});
   const sandbox: SandboxRecord = {id: '', config, runtimeHandler: '', mode: setup.mode, createdAt: '0', bootId: ''};
+  const nodeResources = await nodeResourcesFor(pod, {requireLimits: options.requireLimits ?? false});
   const planner = new Planner(root);
   const argv = ['perl', agentScript, 'serve', process.arch];
   const objects = objectsOf(options.objects);
@@ -218,15 +221,24 @@ export async function planPod(input: PodInput | Pod, options: NodeOptions = {}):
       node,
       ...(options.kubernetes === undefined ? {} : {kubernetes: options.kubernetes}),
       confinement: confinementOptionsOf(root, options),
+      ...(nodeResources ? {nodeResources} : {}),
     });
     const planned = isStoreName(asked.image.image)
       ? await planImage(imageStoreRoot(options), asked, sandbox, setup)
       : {config: asked};
     const context = planned.config.linux?.securityContext;
     const seccomp = await filterOf(context, capabilitiesOf(context).bounding);
+    const resources = await enforceableOf(planned.config, false);
+    const cgroups = await cgroupsOf('CONTAINER-ID', {...sandbox, id: 'SANDBOX-ID'}, resources);
     const mountOf = (mount: Mount) =>
       mountAs(mount, mountContext, statSync(mount.hostPath, {throwIfNoEntry: false})?.isDirectory() ?? true);
-    const steps = planner.container({...planned, ...(seccomp ? {seccomp} : {})}, sandbox, 0, mountOf);
+    const source = {
+      ...planned,
+      ...(seccomp ? {seccomp} : {}),
+      ...(cgroups ? {cgroups} : {}),
+      ...(resources ? {resources} : {}),
+    };
+    const steps = planner.container(source, sandbox, 0, mountOf);
     containers.push({what: `container ${container.name}`, argv, steps});
   }
   return {

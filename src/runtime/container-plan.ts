@@ -20,6 +20,21 @@ export interface PlannedMount {
   readonly ofHost: boolean;
 }
 
+/** What the kernel counts a container's programs by. */
+export interface Accounting {
+  /** Folders of its control groups, one for each hierarchy; none: those of who starts it. */
+  readonly cgroups: readonly string[];
+  readonly oomScoreAdj: number | undefined;
+}
+
+/** Steps of the machine's namespaces and root: no other can write there. */
+function planAccounting({cgroups, oomScoreAdj}: Accounting): Step[] {
+  return [
+    ...(cgroups.length > 0 ? ([['cgroup', ...cgroups]] satisfies Step[]) : []),
+    ...(oomScoreAdj === undefined ? [] : ([['oomscore', String(oomScoreAdj)]] satisfies Step[])),
+  ];
+}
+
 /** The identity and limits of a program in a container: its own init or one that is exec'ed into it. */
 export interface ProgramIdentity {
   /** Container-side ids. */
@@ -60,6 +75,7 @@ export interface ContainerPlanInput {
   readonly readonlyPaths: readonly string[];
   readonly readonlyRoot: boolean;
   readonly terminal: boolean;
+  readonly accounting: Accounting;
   readonly program: ProgramIdentity;
   readonly argv: readonly string[];
 }
@@ -235,6 +251,7 @@ export function planContainer(input: ContainerPlanInput): Step[] {
     ['podtree', 'shm', '/dev/shm'],
     ...(bound.sys ? ([['tree', 'sys', '/sys', 'rec,ro,nosuid,nodev,noexec']] satisfies Step[]) : []),
     ...(bound.proc ? ([['tree', 'proc', '/proc', 'rec,nosuid,nodev,noexec']] satisfies Step[]) : []),
+    ...planAccounting(input.accounting),
     ...stage(locked),
     ...joinSteps(input, ['net', 'ipc', 'uts']),
     // Without a user namespace too: it clears the groups of whoever started us.
@@ -315,6 +332,7 @@ export interface ExecPlanInput {
   readonly ttyGroup: boolean;
   /** A session of its own; false lets the terminal's Ctrl-C reach the program as it reaches us. */
   readonly ownSession: boolean;
+  readonly accounting: Accounting;
   readonly program: ProgramIdentity;
   readonly argv: readonly string[];
 }
@@ -323,6 +341,7 @@ export interface ExecPlanInput {
 export function planExec(input: ExecPlanInput): Step[] {
   return [
     ['whoami'],
+    ...planAccounting(input.accounting),
     ...joinSteps(input, ['mnt', 'net', 'ipc', 'uts', 'cgroup']),
     ['creds', '0', '0', input.groups],
     ['pdeathsig', 'KILL'],

@@ -14,7 +14,7 @@ import type {Step} from '../host/step.ts';
 import {type ProgramIdentity, planExec} from './container-plan.ts';
 import {mappingsOf} from './mappings.ts';
 import {pidOptionsOf, sharesOf} from './node-namespaces.ts';
-import {ownerOf, programOf, requireIds} from './program.ts';
+import {accountingOf, ownerOf, programOf, requireIds} from './program.ts';
 import type {ContainerRecord, SandboxRecord, StateStore} from './state-store.ts';
 
 /** What a program that joins a container may differ in from the container's own. */
@@ -198,12 +198,13 @@ export class Inventory {
       exitCode,
       image: record.config.image,
       imageRef: record.image?.id ?? record.config.image.image,
-      reason: record.startError ? 'StartError' : ended ? (exitCode === 0 ? 'Completed' : 'Error') : '',
+      reason: record.startError ? 'StartError' : ended ? await reasonOf(record, exitCode) : '',
       message: record.startError?.message ?? (lost ? 'its supervisor was killed, and the exit code with it' : ''),
       labels: record.config.labels ?? {},
       annotations: record.config.annotations ?? {},
       mounts: record.config.mounts ?? [],
       logPath: record.logPath,
+      ...resourcesOf(record),
       ...(program
         ? {
             user: {
@@ -296,6 +297,7 @@ export class Inventory {
       terminal: options.terminal ?? false,
       ttyGroup: mappings ? mappings.gids.length > 5 : sandbox.mode === 'host',
       ownSession: options.ownSession ?? true,
+      accounting: accountingOf(record),
       program,
       argv,
     });
@@ -317,6 +319,23 @@ export class Inventory {
       stdin: record.config.stdin ?? false,
     };
   }
+}
+
+/** Why a program ended. Its groups stay until the container is removed, and they remember whom the kernel killed for lack of memory. */
+async function reasonOf({cgroups}: ContainerRecord, exitCode: number): Promise<string> {
+  if (exitCode === 0) return 'Completed';
+  if (exitCode !== 137 || !cgroups) return 'Error';
+  const {oomKillsOf} = await import('../host/cgroups.ts');
+  return oomKillsOf(cgroups) > 0 ? 'OOMKilled' : 'Error';
+}
+
+/** Resources as they are applied. */
+function resourcesOf(record: ContainerRecord): Pick<ContainerStatus, 'resources'> {
+  const linux = record.resources ?? record.config.linux?.resources;
+  if (!linux) return {};
+  const {oomScoreAdj} = accountingOf(record);
+  const applied = record.resources ?? {};
+  return {resources: {linux: {...applied, ...(oomScoreAdj === undefined ? {} : {oomScoreAdj})}}};
 }
 
 function matchesLabels(

@@ -7,7 +7,7 @@ import {type PlannedMount, planContainer, type RootSource} from './container-pla
 import {builtinEtc, hostsFile, resolvFile} from './etc-files.ts';
 import {mappingsOf, type PodMappings} from './mappings.ts';
 import {hostnameOf, sharesOf, sysctlsOf} from './node-namespaces.ts';
-import {type ProgramSource, programOf} from './program.ts';
+import {accountingOf, type ProgramSource, programOf} from './program.ts';
 import {planSandbox, planUserns, type SeccompFilter} from './sandbox-plan.ts';
 import type {ContainerRecord, SandboxRecord} from './state-store.ts';
 import {readAlternatives, readUserland, type UserlandEntry} from './userland.ts';
@@ -115,6 +115,7 @@ export class Planner {
       readonlyPaths: context?.privileged ? [] : (context?.readonlyPaths ?? defaultReadonlyPaths),
       readonlyRoot: context?.readonlyRootfs ?? false,
       terminal: config.tty ?? false,
+      accounting: accountingOf(container),
       program: programOf(container, sandbox),
       argv: argvOf(config),
     });

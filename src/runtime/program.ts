@@ -10,7 +10,8 @@ import type {LinuxContainerSecurityContext} from '../../native-free/cri.ts';
 import {subrootError} from '../../native-free/errors.ts';
 import {INVALID_ID} from '../../native-free/ids.ts';
 import {nearest} from '../../native-free/nearest.ts';
-import type {ProgramIdentity} from './container-plan.ts';
+import {oomScoreOf} from '../host/oom-score.ts';
+import type {Accounting, ProgramIdentity} from './container-plan.ts';
 import {userOf} from './container-user.ts';
 import {mappingsOf} from './mappings.ts';
 import {hostnameOf} from './node-namespaces.ts';
@@ -50,8 +51,14 @@ export function capabilitiesOf(context: LinuxContainerSecurityContext | undefine
   return {bounding, ambient: new Set([...ambient].filter((name) => bounding.has(name)))};
 }
 
-/** What of a container's record says who its programs are. */
-export type ProgramSource = Pick<ContainerRecord, 'config' | 'user' | 'seccomp'>;
+/** What of a container's record says who its programs are, and how they are counted. */
+export type ProgramSource = Pick<ContainerRecord, 'config' | 'user' | 'seccomp' | 'cgroups' | 'resources'>;
+
+/** The control groups and the OOM score of a container's programs. */
+export function accountingOf({config, cgroups = [], resources}: ProgramSource): Accounting {
+  const {oomScoreAdj} = resources ?? config.linux?.resources ?? {};
+  return {cgroups, oomScoreAdj: oomScoreAdj === undefined ? undefined : oomScoreOf(oomScoreAdj)};
+}
 
 /**
  * Ids, capabilities, filter and environment of a container's programs: its init and whatever is exec'ed into it. Errors:

@@ -8,6 +8,7 @@ import type {
   ContainerConfig,
   ExecSyncResponse,
   IDMapping,
+  LinuxContainerResources,
   Mount,
   PodSandboxConfig,
   ProgramStream,
@@ -22,6 +23,7 @@ import {bootId, isProcessAlive, startTimeOf} from '../host/proc.ts';
 import {makeFolder} from '../host/state-files.ts';
 import type {Step} from '../host/step.ts';
 import type {Mode, ModeSetup} from '../userns/mode.ts';
+import {cgroupsOf, endCgroups, enforceableOf, makeCgroups} from './accounting.ts';
 import {AttachConnection} from './attach-client.ts';
 import type {PlannedMount} from './container-plan.ts';
 import {userOf} from './container-user.ts';
@@ -48,6 +50,8 @@ export interface RuntimeOptions {
   readonly lifetime: 'bound' | 'detached';
   /** The store of images; loaded when a container wants one of them. */
   readonly images?: () => Promise<ImageSource>;
+  /** A container whose limits cannot be enforced here is refused, instead of started without them. */
+  readonly requireLimits?: boolean;
 }
 
 /** The sum of what ExecSync keeps, a little under gRPC's usual 16 MiB message. */
@@ -76,6 +80,7 @@ export class Runtime implements StreamingRuntimeService {
   readonly agent: Agent;
   readonly lifetime: 'bound' | 'detached';
   readonly #self: ProcessIdentity;
+  readonly #requireLimits: boolean;
   /** Mapping → what the agent keeps under it: a process in the mapped namespace that waits for the rest of its plan. */
   readonly #prepared = new Map<string, string>();
   readonly #warm = new Map<string, {holder: Launched}>();
@@ -95,6 +100,7 @@ export class Runtime implements StreamingRuntimeService {
     this.agent = options.agent;
     this.lifetime = options.lifetime;
     this.#images = options.images;
+    this.#requireLimits = options.requireLimits ?? false;
     this.#self = {pid: process.pid, startTime: startTimeOf(process.pid) ?? ''};
     this.planner = new Planner(options.root);
     this.#fifos = new FifoPool(this.agent, join(options.root, 'fifos'));
@@ -177,6 +183,7 @@ export class Runtime implements StreamingRuntimeService {
     const mappings = requireMappings(context?.namespaceOptions);
     requireNamespaces(context?.namespaceOptions, mappings !== undefined);
     sysctlsOf(config);
+    requireCgroupParent(config.linux?.cgroupParent);
     refuseSecurityModules(context);
     const seccomp = await filterOf(context, noCapabilities);
     throwIfAborted(options.signal, `starting sandbox ${metadata.name}`);
@@ -304,7 +311,7 @@ export class Runtime implements StreamingRuntimeService {
     const record = this.inventory.findSandbox(request.podSandboxId);
     if (!record) return;
     await this.stopPodSandbox({podSandboxId: record.id}, options);
-    for (const container of this.inventory.containersOf(record.id)) this.#forgetContainer(container);
+    for (const container of this.inventory.containersOf(record.id)) await this.#forgetContainer(container, record);
     const key = sandboxKey(record.config);
     this.#holders.delete(record.id);
     if (record.holder === undefined) await this.endRetired(record.id);
@@ -372,6 +379,8 @@ export class Runtime implements StreamingRuntimeService {
       const user = userOf(config, image?.readFile);
       programOf({config, user}, sandbox);
       const seccomp = await filterOf(context, capabilitiesOf(context).bounding);
+      const resources = await enforceableOf(config, this.#requireLimits);
+      const cgroups = await cgroupsOf(id, sandbox, resources);
       const logDirectory = sandbox.config.logDirectory;
       const logPath = logDirectory && config.logPath ? join(logDirectory, config.logPath) : '';
       if (logPath) makeFolder(dirname(logPath), 0o755);
@@ -386,6 +395,8 @@ export class Runtime implements StreamingRuntimeService {
         user,
         ...(seccomp ? {seccomp} : {}),
         ...(image ? {image: {id: image.id, lowers: image.lowers, usePath: image.usePath}} : {}),
+        ...(resources ? {resources} : {}),
+        ...(cgroups ? {cgroups} : {}),
       });
       this.#reserve('container', key, id);
       this.trace(this.store.namePath('container', key));
@@ -427,6 +438,20 @@ export class Runtime implements StreamingRuntimeService {
       .map((record) => record.firstAt ?? record.createdAt)
       .sort((a, b) => Number(BigInt(a) - BigInt(b)));
     return firstAt === undefined ? {} : {firstAt};
+  }
+
+  async updateContainerResources(
+    request: {containerId: string; linux: LinuxContainerResources},
+    options: CallOptions = {},
+  ): Promise<void> {
+    const record = this.inventory.requireContainer(request.containerId);
+    throwIfAborted(options.signal, `updating container ${record.config.metadata.name}`);
+    const {updateResources} = await import('./container-cgroup.ts');
+    const sandbox = this.inventory.requireSandbox(record.sandboxId);
+    const updated = await updateResources(record, this.inventory.stateOf(record), request.linux, (resources) =>
+      cgroupsOf(record.id, sandbox, resources),
+    );
+    if (updated) this.store.writeContainer(updated);
   }
 
   #requireSameUserns(sandbox: SandboxRecord, config: ContainerConfig): void {
@@ -525,6 +550,7 @@ export class Runtime implements StreamingRuntimeService {
     if (!this.store.claimStart(record.id)) throw wrong('CREATED', 'being started');
     let running: Launched | undefined;
     try {
+      await makeCgroups(record, sandbox, (paths) => this.trace(...paths));
       const launched = await this.#launch(
         launchOptions,
         steps,
@@ -618,11 +644,12 @@ export class Runtime implements StreamingRuntimeService {
     const record = this.inventory.findContainer(request.containerId);
     if (!record) return;
     await this.stopContainer({containerId: record.id, timeout: 0}, options);
-    this.#forgetContainer(record);
+    await this.#forgetContainer(record, this.store.readSandbox(record.sandboxId));
   }
 
-  #forgetContainer(record: ContainerRecord): void {
+  async #forgetContainer(record: ContainerRecord, sandbox: SandboxRecord | undefined): Promise<void> {
     const {name, attempt} = record.config.metadata;
+    await endCgroups(record, sandbox, (paths) => this.untrace(...paths));
     const key = `${record.sandboxId}/${name}/${attempt}`;
     this.#live.delete(record.id);
     this.store.removeContainer(record.id);
@@ -724,6 +751,15 @@ export class Runtime implements StreamingRuntimeService {
     this.#fifos.close();
     await this.agent.close();
   }
+}
+
+/** Throws SUBROOT_CONFIG_INVALID for a parent of groups that would lead out of their hierarchy. */
+function requireCgroupParent(parent = ''): void {
+  if (!parent.split('/').includes('..') && !parent.includes('\0')) return;
+  throw subrootError('SUBROOT_CONFIG_INVALID', {
+    field: 'linux.cgroup_parent',
+    why: `${parent} leads out of the hierarchy`,
+  });
 }
 
 /** The proto's rules for stream flags. Errors: SUBROOT_CONFIG_INVALID. */

@@ -16,7 +16,7 @@ import {
   writeSync,
 } from 'node:fs';
 import {join} from 'node:path';
-import type {ContainerConfig, PodSandboxConfig} from '../../native-free/cri.ts';
+import type {ContainerConfig, LinuxContainerResources, PodSandboxConfig} from '../../native-free/cri.ts';
 import {subrootError} from '../../native-free/errors.ts';
 import type {IdMap} from '../../native-free/id-map.ts';
 import type {ProcessIdentity} from '../host/agent.ts';
@@ -63,6 +63,10 @@ export interface ContainerRecord {
   readonly startError?: {readonly message: string; readonly finishedAt: string; readonly exitCode: number};
   /** The filter of its programs, compiled when it was made: what is exec'ed later gets the same, whatever became of the profile's file. */
   readonly seccomp?: SeccompFilter;
+  /** Folders of its control groups, one for each hierarchy; absent: it has none of its own. */
+  readonly cgroups?: readonly string[];
+  /** What of the request's resources is enforced, with later updates; absent: nothing but the OOM score. */
+  readonly resources?: LinuxContainerResources;
   /** Who its programs are, as read from the image when it was made. */
   readonly user?: ContainerUser;
   /** The image of the store that it runs on. What the image says of its program is in `config` already. */

@@ -4,6 +4,7 @@ import {createRequire} from 'node:module';
 import {delimiter, join, relative} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {dir} from 'tmp-promise';
+import {cgroupHost} from '../../src/host/cgroups.ts';
 import {isProcessAlive, startTimeOf} from '../../src/host/proc.ts';
 import {createNode, type NodeOptions, type PodNode} from '../../src/index.ts';
 import type {RunningPod} from '../../src/node/running-pod.ts';
@@ -26,6 +27,7 @@ export type Requirement =
   | 'perl'
   | 'openssl'
   | 'cgroup2'
+  | 'cgroup-limits'
   | 'runc'
   | 'crun'
   | 'podman'
@@ -93,6 +95,11 @@ const missing: Record<Requirement, () => string | undefined> = {
   zstd: tool('zstd'),
   openssl: tool('openssl'),
   htpasswd: tool('htpasswd'),
+  'cgroup-limits': () => {
+    const {missing: lacking} = cgroupHost();
+    const [first] = ['cpu', 'memory', 'pids', 'cpuset'].flatMap((name) => lacking[name] ?? []);
+    return first === undefined ? undefined : `no limits can be enforced: ${first}`;
+  },
   cgroup2: () =>
     / - cgroup2 /.test(readFileSync('/proc/self/mountinfo', 'utf8')) ? undefined : 'no cgroup v2 hierarchy is mounted',
 };

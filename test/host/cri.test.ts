@@ -320,8 +320,11 @@ rootTest.serial(
     const containerId = await cri.run(sandbox);
     process.kill(sandbox.pid, 'SIGKILL');
     t.is((await cri.ended(containerId)).exitCode, 137);
-    const {status} = await cri.runtime.podSandboxStatus({podSandboxId: sandbox.id});
-    t.is(status.state, 'SANDBOX_NOTREADY');
+    // The kernel waits for all of a pid namespace before its first process is gone.
+    await until('the sandbox is not ready', async () => {
+      const {status} = await cri.runtime.podSandboxStatus({podSandboxId: sandbox.id});
+      return status.state === 'SANDBOX_NOTREADY';
+    });
     await refused(
       t,
       () => cri.create(sandbox),

@@ -48,6 +48,10 @@ export class FakeRuntime implements RuntimeService {
     return {podSandboxId};
   }
 
+  async updateContainerResources({containerId}: {containerId: string}) {
+    this.#call(`updateContainerResources ${containerId}`, () => undefined);
+  }
+
   async stopPodSandbox({podSandboxId}: {podSandboxId: string}) {
     this.#call(`stopPodSandbox ${podSandboxId}`, () => {
       const sandbox = this.sandboxes.get(podSandboxId);

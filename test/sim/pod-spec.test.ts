@@ -249,7 +249,6 @@ test('a field that Kubernetes honours and subroot does not is named apart', (t) 
   );
   t.deepEqual(warnings.map(({kind, text}) => [kind, text]).sort(), [
     ['not-honoured', 'known to Kubernetes, not yet honoured by subroot: spec.containers[0].resizePolicy'],
-    ['not-honoured', 'known to Kubernetes, not yet honoured by subroot: spec.containers[0].resources'],
     ['not-honoured', 'known to Kubernetes, not yet honoured by subroot: spec.nodeSelector'],
   ]);
 });

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import {type CapabilityName, capabilityNames, formatCapabilityMask} from '../../native-free/capability.ts';
 import type {Step} from '../../src/host/step.ts';
 import {
+  type Accounting,
   type ContainerPlanInput,
   type ExecPlanInput,
   type PlannedMount,
@@ -70,6 +71,10 @@ const shares: fc.Arbitrary<NodeShares> = fc.oneof(
   fc.constant(ownNamespaces),
   fc.record({network: fc.boolean(), pid: fc.boolean(), ipc: fc.boolean()}),
 );
+const accounting: fc.Arbitrary<Accounting> = fc.record({
+  cgroups: fc.constantFrom([], ['/sys/fs/cgroup/cpu/subroot/a/b', '/sys/fs/cgroup/memory/subroot/a/b']),
+  oomScoreAdj: fc.constantFrom(undefined, -997, 1000),
+});
 /** A pod with a user namespace of its own has its own others too. */
 function consistent<Input extends {hasUserns: boolean; shares: NodeShares}>(input: Input): Input {
   return input.hasUserns ? {...input, shares: ownNamespaces} : input;
@@ -101,6 +106,7 @@ const container: fc.Arbitrary<ContainerPlanInput> = fc
     ),
     readonlyRoot: fc.boolean(),
     terminal: fc.boolean(),
+    accounting,
     program,
     argv: fc.array(fc.string(), {minLength: 1, maxLength: 3}),
   })
@@ -115,6 +121,7 @@ const exec: fc.Arbitrary<ExecPlanInput> = fc
     terminal: fc.boolean(),
     ttyGroup: fc.boolean(),
     ownSession: fc.boolean(),
+    accounting,
     program,
     argv: fc.array(fc.string(), {minLength: 1, maxLength: 3}),
   })

@@ -65,6 +65,10 @@ export const runCommand = defineCommand({
       requiresArg: true,
       describe: 'owners of hostPath files in the pod: shifted by the mount (idmap), given to it for good, or nobody',
     },
+    'require-limits': {
+      type: 'boolean',
+      describe: 'refuse pods whose limits cannot be enforced here, instead of a warning',
+    },
     'dry-run': {type: 'boolean', describe: 'print the whole plan (ids, maps, steps, mounts) and do nothing'},
     wait: {
       alias: 'w',
@@ -106,6 +110,7 @@ export const runCommand = defineCommand({
       images: parseImages(flags.image),
       ...(flags.kubernetes === undefined ? {} : {kubernetes: flags.kubernetes}),
       ...(idsPerPod === undefined ? {} : {idsPerPod}),
+      ...(flags['require-limits'] ? {requireLimits: true} : {}),
       ...(flags['seccomp-default'] ? {seccompDefault: true} : {}),
       ...(flags['seccomp-root'] === undefined ? {} : {seccompRoot: resolve(flags['seccomp-root'])}),
       ...(flags['allowed-unsafe-sysctls'] === undefined
