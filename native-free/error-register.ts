@@ -553,8 +553,8 @@ export const errorRegister = {
   SUBROOT_IDMAP_REFUSED: {
     kind: 'host',
     layer: 'kernel',
-    message: 'the kernel refused the map {map} of the pod ({file}: {errno})',
-    mend: 'see why with `subroot map --check --map "{map}"`',
+    message: 'the kernel refused the map {map} of the pod ({file}: {errno}): {why}',
+    mend: '{mend}',
   },
   // ── state folder
   SUBROOT_STATE_NEWER: {

@@ -4,6 +4,8 @@ import type {SubrootError} from '../../native-free/errors.ts';
 import {subrootError} from '../../native-free/errors.ts';
 import {explainErrno} from '../../native-free/explain/explain-errno.ts';
 import type {Explanation} from '../../native-free/explain/explanation.ts';
+import {explainMapWrite} from '../../native-free/explain-map-write.ts';
+import {parseMapWrite} from '../../native-free/write-id-map.ts';
 import type {AgentFailure} from '../host/agent.ts';
 import {explainFileError} from '../host/state-files.ts';
 import type {Step} from '../host/step.ts';
@@ -81,6 +83,19 @@ function isRefutedHere(id: string): boolean {
   }
 }
 
+/** Why a map was refused: by its own text, which the model reads as the kernel does, else by who writes it. */
+function causeOfMap(map: string, errno: string): {why: string; mend: string} {
+  const parsed = parseMapWrite(map.replaceAll(/[;,]/g, '\n'));
+  if (!parsed.ok) return explainMapWrite(parsed);
+  const check = `see why with \`subroot map --check --map "${map}"\``;
+  return {
+    why: 'its text is as the kernel wants it, so this is about who may write it, or about making the namespace at all',
+    mend: isErrno(errno)
+      ? `${check}, and what else it can be with \`subroot explain ${errno} write uid_map\` and \`subroot explain ${errno} unshare user\``
+      : check,
+  };
+}
+
 function limitsOf(types: string): string {
   const limits = types
     .split(',')
@@ -134,9 +149,10 @@ export function explainStep(failure: AgentFailure, steps: readonly Step[], actio
         {limit: readSysctl('user/max_user_namespaces') ?? 'unknown', errno},
         failure,
       );
+    const map = step[4];
     return subrootError(
       'SUBROOT_IDMAP_REFUSED',
-      {map: step[4], file: 'uid_map, gid_map', errno: `${errno}, ${failure.text}`},
+      {map, file: 'uid_map, gid_map', errno: `${errno}, ${failure.text}`, ...causeOfMap(map, errno)},
       failure,
     );
   }

@@ -1,4 +1,4 @@
-import {execFileSync} from 'node:child_process';
+import {execFileSync, spawn} from 'node:child_process';
 import {chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import type {ExecutionContext} from 'ava';
@@ -9,8 +9,11 @@ import {explainPathSchema} from '../../src/cli/explain-schema.ts';
 import {openOutput} from '../../src/cli/output.ts';
 import {walkPath} from '../../src/host/path-walk.ts';
 import {findSchemaFaults} from '../cli/validate-schema.ts';
-import {hostTest, withNode} from '../helpers/host-test.ts';
-import {sharedFolder, sharing} from '../helpers/in-pod.ts';
+import {ChildNode, runCli} from '../helpers/child-node.ts';
+import {fakeUser} from '../helpers/fake-user.ts';
+import {hostTest, until, withNode} from '../helpers/host-test.ts';
+import {mapTextOf, sharedFolder, sharing} from '../helpers/in-pod.ts';
+import {makeLab} from '../helpers/lab.ts';
 
 const rootTest = hostTest('root', 'userns', 'perl');
 const output = openOutput('table', true);
@@ -160,18 +163,43 @@ rootTest('a walk leaves no descriptor open, whatever it meets', (t) => {
 });
 
 const subidTest = hostTest('root', 'userns', 'perl', 'newuidmap', 'setpriv');
+
+subidTest('an ordinary user explains a path of his own pod, in the ids of his grant', async (t) => {
+  const first = 3_000_000_000 + (process.pid % 500) * 1_000_000;
+  const user = await fakeUser(t, {subuid: `NAME:${first}:65536\n`});
+  const lab = await makeLab(t, {uid: user.uid});
+  const how = {...lab.child, prefix: user.prefix};
+  const child = await ChildNode.open(t, {root: lab.root, mode: 'subid'}, how);
+  const pod = await child.run({name: 'mine'});
+  const args = ['explain', '/etc/hostname', '--pod', 'mine', '-o', 'json', '--root', lab.root];
+  const {exitCode, stdout, stderr} = await runCli(args, how);
+  t.is(exitCode, 0, stderr);
+  const value = JSON.parse(stdout) as {
+    readonly user: {readonly uid: number; readonly hostUid: number};
+    readonly components: readonly {readonly path: string; readonly inside: unknown; readonly host: unknown}[];
+    readonly may: {readonly read: {readonly allowed: boolean}};
+  };
+  t.is(value.user.uid, 0);
+  t.is(value.user.hostUid, Number(mapTextOf(pod.pid).split(' ')[1]));
+  const last = value.components.at(-1);
+  t.is(last?.path, '/etc/hostname');
+  t.deepEqual(last?.inside, {uid: 0, gid: 0});
+  t.deepEqual(last?.host, {uid: value.user.hostUid, gid: value.user.hostUid});
+  t.true(value.may.read.allowed);
+  await child.call('close');
+  await child.kill();
+});
+
 subidTest('a process of another user is seen with its own credentials', async (t) => {
   const folder = await dir({prefix: 'subroot-own', unsafeCleanup: true});
   t.teardown(() => folder.cleanup());
   chmodSync(folder.path, 0o755);
   writeFileSync(join(folder.path, 'x'), '', {mode: 0o640});
   chownSync(join(folder.path, 'x'), 0, 4);
-  const {spawn} = await import('node:child_process');
   const child = spawn('setpriv', ['--reuid', '1234', '--regid', '1234', '--groups', '4', 'sleep', '60'], {
     stdio: 'ignore',
   });
   t.teardown(() => child.kill('SIGKILL'));
-  const {until} = await import('../helpers/host-test.ts');
   const report = await until('it has become that user', async () => {
     const found = await explainPath(join(folder.path, 'x'), {pid: String(child.pid)}, '/nowhere', output);
     return found.view.who.fsuid === 1234 ? found : undefined;

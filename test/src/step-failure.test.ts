@@ -164,6 +164,19 @@ for (const [title, step, errno, code, message, mend] of rows) {
   });
 }
 
+test('a refused map is explained by the model where its text is at fault, else by who may write it', (t) => {
+  const refuse = (map: string, errno: string) =>
+    explainStep(new AgentFailure(0, errno, 'text'), [['newuserns', '1', '1', '', map, map]], 'start it');
+  const last = refuse('0 4294901760 65536', 'EINVAL');
+  t.is(last.code, 'SUBROOT_IDMAP_REFUSED');
+  t.regex(last.shortMessage, /65536 ids from the first id outside 4294901760 reach 4294967295, past 4294967294/);
+  t.regex(last.mend, /take at most 65535 ids/);
+  const foreign = refuse('0 100000 65536', 'EPERM');
+  t.regex(foreign.shortMessage, /who may write it/);
+  t.regex(foreign.mend, /subroot map --check --map "0 100000 65536".*`subroot explain EPERM write uid_map`/);
+  t.is(refuse('0 100000 65536', 'ENOSPC').code, 'SUBROOT_USERNS_LIMIT');
+});
+
 test('before the first step a process that is gone and a full disk have codes of their own', (t) => {
   const gone = explainStep(new AgentFailure(-1, 'ESRCH', 'the process is gone'), [env], 'run it');
   t.is(gone.code, 'SUBROOT_PROCESS_GONE');
