@@ -30,6 +30,8 @@ export interface SeenComponent {
     readonly idmap?: {readonly uid: IdMap; readonly gid: IdMap};
   };
   readonly onDisk: {readonly uid: number; readonly gid: number} | undefined;
+  /** uid, gid and ACL are those of the disk already. */
+  readonly isFromDisk: boolean;
 }
 
 /** An access and why. */
@@ -131,7 +133,7 @@ function judged(answer: AccessAnswer, isFolder: boolean, part: PathComponent | u
  * The model's component. Where the map of a shifting mount is known, ids are those of the disk (seen by another mount, or shifted back) and are
  * shifted by the model, so that an owner without a place is told from the real id 65534; else they stay as they are seen.
  */
-function partOf({path, kind, uid, gid, mode, mount, probe, onDisk}: SeenComponent): PathComponent {
+function partOf({path, kind, uid, gid, mode, mount, probe, onDisk, isFromDisk}: SeenComponent): PathComponent {
   const {idmap} = probe;
   const back = (map: IdMap | undefined, id: number) => (map === undefined ? id : (toContainerId(map, id) ?? UNPLACED));
   const view: MountView = {
@@ -145,7 +147,7 @@ function partOf({path, kind, uid, gid, mode, mount, probe, onDisk}: SeenComponen
     uid: idmap !== undefined && onDisk !== undefined ? onDisk.uid : back(idmap?.uid, uid),
     gid: idmap !== undefined && onDisk !== undefined ? onDisk.gid : back(idmap?.gid, gid),
     mode,
-    acl: aclOf(probe.acl, back, idmap),
+    acl: aclOf(probe.acl, back, isFromDisk ? undefined : idmap),
     immutable: probe.immutable,
   };
   return {name: path, inode, mount: view};
@@ -192,7 +194,7 @@ function describe(
 
 function onDiskOf({uid, gid, mount, probe, onDisk}: SeenComponent, part: PathComponent | undefined): OwnerPair | null {
   if (mount?.options.includes('idmapped') !== true) return {uid, gid};
-  if (onDisk !== undefined) return onDisk;
+  if (onDisk !== undefined) return {uid: onDisk.uid, gid: onDisk.gid};
   if (probe.idmap === undefined || part === undefined) return null;
   const {inode} = part;
   return {uid: inode.uid === UNPLACED ? null : inode.uid, gid: inode.gid === UNPLACED ? null : inode.gid};

@@ -56,7 +56,6 @@ rootTest(
     const {folder, paths} = await makeTree(t);
     const node = await withNode(t);
     const pod = await node.runPod({...sharing(folder)});
-    let judged = 0;
     for (const [uid, gid] of [
       [0, 0],
       [1000, 0],
@@ -67,18 +66,11 @@ rootTest(
       for (const [index, path] of paths.entries()) {
         const flags = {pod: pod.id, user: `${uid}:${gid}`};
         const report = await explainPath(path, flags, node.root, output);
-        // Root of the host cannot pass a folder whose owner the mount has no place for, even where a group lets the pod pass: that is said.
-        if (report.walked.stopped?.errno === 'EACCES') {
-          t.is(report.components.at(-1)?.throughMount.uid, null);
-          continue;
-        }
-        judged += 1;
         t.is(`${path} ${mayWords(report)}`, kernel[index] ?? '', JSON.stringify(pathValue(report)));
         const last = report.components.at(-1);
         if (report.may !== null) t.deepEqual(last?.mount?.options.includes('idmapped'), true);
       }
     }
-    t.true(judged > paths.length, `${judged} judged`);
   },
 );
 
@@ -154,7 +146,7 @@ rootTest('an ACL counts, and shows', async (t) => {
   t.false((await of('1001:1001')).may?.read.allowed);
 });
 
-rootTest('a walk leaves no descriptor open, whatever it meets', (t) => {
+rootTest.serial('a walk leaves no descriptor open, whatever it meets', (t) => {
   const open = () => execFileSync('sh', ['-c', `ls /proc/${process.pid}/fd | wc -l`], {encoding: 'utf8'}).trim();
   const before = open();
   for (const path of ['/usr/bin/../bin/sh', '/no/such', '/etc/passwd/x', '/', '/../../usr'])
