@@ -186,13 +186,17 @@ export class ImageManager implements ImageService, ImageSource {
     try {
       const {agent, planner, setup, stateRoot} = this.#parts;
       const parts = {agent, planner, groups: setup.groups, fifos: join(stateRoot, 'fifos')};
-      await using unpacker = await Unpacker.open(parts, view, lease.mappings, signal);
-      await inParallel(missing, AT_ONCE, async (layer) => {
-        const size = statSync(layer.path).size;
-        onProgress?.({what: 'layer', digest: layer.digest, state: 'unpacking', bytes: 0, size});
-        await unpacker.unpack(this.store, layer, signal ? {signal} : {});
-        tellDone(layer, onProgress);
-      });
+      const unpacker = await Unpacker.open(parts, view, lease.mappings, signal);
+      try {
+        await inParallel(missing, AT_ONCE, async (layer) => {
+          const size = statSync(layer.path).size;
+          onProgress?.({what: 'layer', digest: layer.digest, state: 'unpacking', bytes: 0, size});
+          await unpacker.unpack(this.store, layer, signal ? {signal} : {});
+          tellDone(layer, onProgress);
+        });
+      } finally {
+        await unpacker.close();
+      }
     } finally {
       lease.release();
     }

@@ -98,7 +98,7 @@ export async function readLayer(
  * Unpacks layers, each in a process that is nobody on this machine: a user namespace of a block of ids that nobody else has, all other
  * namespaces of its own, and no file to write but those of the layer.
  */
-export class Unpacker implements AsyncDisposable {
+export class Unpacker {
   readonly #parts: UnpackerParts;
   readonly #holder: Launched;
   readonly #view: LayerView;
@@ -290,7 +290,8 @@ export class Unpacker implements AsyncDisposable {
     await this.#parts.agent.await(this.#holder.exited);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Ends its namespaces and whatever is left in them. */
+  async close(): Promise<void> {
     this.#signal?.removeEventListener('abort', this.#kill);
     await this.#end();
   }

@@ -6,6 +6,14 @@ import {startExitCodes} from '../../src/cli/end-as-program.ts';
 import {exitCodes} from '../../src/cli/exit-codes.ts';
 import {explainPathSchema, explainSchema} from '../../src/cli/explain-schema.ts';
 import {globalOptions} from '../../src/cli/globals.ts';
+import {
+  imageFsInfoSchema,
+  imagesSchema,
+  importSchema,
+  inspectImageSchema,
+  pullSchema,
+  removeImageSchema,
+} from '../../src/cli/image-schemas.ts';
 import {lintSchema} from '../../src/cli/lint-schema.ts';
 import {
   endedSchema,
@@ -53,6 +61,12 @@ const sections = [
   ['`subroot inspect', inspectSchema],
   ['`subroot stop', endedSchema],
   ['`subroot gc', gcSchema],
+  ['`subroot pull', pullSchema],
+  ['`subroot import', importSchema],
+  ['`subroot images', imagesSchema],
+  ['`subroot inspecti', inspectImageSchema],
+  ['`subroot rmi', removeImageSchema],
+  ['`subroot imagefsinfo', imageFsInfoSchema],
   ['Reports', [reportSchema, comparisonSchema]],
   ['`subroot checks', checksSchema],
   ['`subroot cve', cveSchema],

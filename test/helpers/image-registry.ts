@@ -62,7 +62,11 @@ export class TestRegistry {
     };
     const file = join(folder.path, 'config.yml');
     writeFileSync(file, JSON.stringify(config));
-    const child = spawn('docker-registry', ['serve', file], {stdio: ['ignore', 'ignore', 'pipe'], detached: false});
+    const child = spawn('docker-registry', ['serve', file], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      // Nothing of ours in its environment: labs know their processes by it.
+      env: {PATH: '/usr/sbin:/usr/bin:/sbin:/bin'},
+    });
     const port = await portOf(child);
     t.teardown(async () => {
       child.kill('SIGKILL');
