@@ -104,32 +104,51 @@ export function classify(attempts: readonly AttemptResult[]): Verdict {
   return {outcome, reason};
 }
 
+interface Named extends Verdict {
+  readonly name: string;
+}
+
+function usableAttempt({name, arms}: AttemptResult, must: readonly Arm[]): Named {
+  const missing = must.flatMap((arm) => {
+    const result = arms.find((each) => each.arm === arm);
+    return result?.ended === 'succeeded' ? [] : [result ?? {arm, ended: 'failed' as const, observations: []}];
+  });
+  const [first] = missing;
+  if (!first) return {name, outcome: 'works', reason: `${must.map((arm) => words[arm]).join(' and ')} can`};
+  const controls = arms.filter(({arm}) => arm.startsWith('control'));
+  if (controls.length > 0 && !controls.some(({ended}) => ended === 'succeeded')) {
+    const why = controls.map((each) => each.why ?? each.errno).find(Boolean) ?? 'no effect';
+    return {name, outcome: 'not-possible', reason: `root of this machine cannot either (${why})`};
+  }
+  if (first.ended === 'failed')
+    return {
+      name,
+      outcome: 'inconclusive',
+      reason: `${words[first.arm]} could not try: ${first.why ?? 'for no known reason'}`,
+    };
+  return {name, outcome: 'broken', reason: `${who(first)} cannot: ${refusal(first)}`};
+}
+
+/** The same sentence once, with the names of what it is said of. */
+function grouped(verdicts: readonly Named[]): string {
+  const names = new Map<string, string[]>();
+  for (const {name, reason} of verdicts) names.set(reason, [...(names.get(reason) ?? []), name]);
+  return [...names]
+    .map(([reason, of]) => [of.filter(Boolean).join(', '), reason].filter(Boolean).join(': '))
+    .join('; ');
+}
+
 /** Of what a pod must still be able to do: the arms that must get through did, or the machine cannot do it at all. */
 export function classifyUsable(attempts: readonly AttemptResult[], must: readonly Arm[]): Verdict {
-  const judged = attempts.map(({name, arms}) => {
-    const label = (text: string) => (name === '' ? text : `${name}: ${text}`);
-    const missing = must.flatMap((arm) => {
-      const result = arms.find((each) => each.arm === arm);
-      return result?.ended === 'succeeded' ? [] : [result ?? {arm, ended: 'failed' as const, observations: []}];
-    });
-    const [first] = missing;
-    if (!first) return {outcome: 'works' as const, reason: label(`${must.map((arm) => words[arm]).join(' and ')} can`)};
-    const controls = arms.filter(({arm}) => arm.startsWith('control'));
-    const what = first.ended === 'failed' ? (first.why ?? 'it could not be tried') : refusal(first);
-    if (controls.length > 0 && !controls.some(({ended}) => ended === 'succeeded')) {
-      const why = controls.map((each) => each.why ?? each.errno).find(Boolean) ?? 'no effect';
-      return {outcome: 'not-possible' as const, reason: label(`root of this machine cannot either (${why})`)};
-    }
-    if (first.ended === 'failed')
-      return {outcome: 'inconclusive' as const, reason: label(`${words[first.arm]}: ${what}`)};
-    return {outcome: 'broken' as const, reason: label(`${who(first)} cannot: ${what}`)};
-  });
+  const judged = attempts.map((attempt) => usableAttempt(attempt, must));
   const outcome =
     (['broken', 'inconclusive', 'works', 'not-possible'] as const).find((each) =>
       judged.some((verdict) => verdict.outcome === each),
     ) ?? 'not-possible';
-  const reasons = judged.filter((each) => each.outcome === outcome || each.outcome === 'not-possible');
-  return {outcome, reason: reasons.map(({reason}) => reason).join('; ')};
+  return {
+    outcome,
+    reason: grouped(judged.filter((each) => each.outcome === outcome || each.outcome === 'not-possible')),
+  };
 }
 
 /** One result for each arm, of all attempts of a check: the worst of it, for the table of a report. */

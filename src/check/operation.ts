@@ -294,6 +294,14 @@ export function run(...argv: readonly string[]): Operation {
   return call('run', argv, `execve(${argv.join(' ').slice(0, 120)})`);
 }
 
+/** A call again and again, until it fails or was made `limit` times; the result is how often. `%d` in a text is the turn's number. */
+export function repeat(limit: number, name: string, args: readonly Argument[]): Operation {
+  return {
+    did: `${name}, at most ${limit} times`,
+    call: ['repeat', '-', '!', String(limit), `s${name}`, ...args.map(word)],
+  };
+}
+
 export function fork(): Operation {
   return call('fork', [], 'fork');
 }

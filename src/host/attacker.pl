@@ -182,11 +182,16 @@ my %OWN = (
   # how many processes may be made, at most; they live until this one ends
   forks => sub {
     my ($limit) = @_;
-    my $count = 0;
+    my ($count, $maker) = (0, $$);
     for (1 .. $limit) {
       my $pid = fork;
       last unless defined $pid;
-      if (!$pid) { sys('prctl', 1, 9); sys('close_range', 3, 0xffffffff, 0); select undef, undef, undef, 1000 while 1 }
+      if (!$pid) {
+        sys('prctl', 1, 9);
+        sys('exit_group', 0) if getppid() != $maker;    # it was dead before we asked to die with it
+        sys('close_range', 0, 0xffffffff, 0);
+        select undef, undef, undef, 1000 while 1;
+      }
       $count++;
     }
     return $count;
@@ -321,9 +326,10 @@ sub request {
   sysread $r, $said, 1 if $ready > 0;
   close $r;
   if ($said eq 'h') { $held{$id} = $pid; report($id, 'end', 'held', $pid); return }
-  kill 'KILL', -$pid, $pid unless $ready > 0;
+  kill 'KILL', $pid unless $ready > 0;
   waitpid $pid, 0;
   my $signal = $? & 127;
+  kill 'KILL', -$pid;    # whatever it left
   report($id, 'end', $ready > 0 ? ($signal ? ('signal', $signal) : 'done') : 'timeout');
 }
 

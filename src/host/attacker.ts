@@ -86,6 +86,8 @@ export class AttackProcess {
       };
       this.#child.on('error', end);
       this.#child.on('close', () => end());
+      // What it has started may have its streams for longer than it lives; its last words are there by then.
+      this.#child.on('exit', () => setTimeout(end, 250).unref());
     });
   }
 
