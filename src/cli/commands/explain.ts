@@ -1,10 +1,9 @@
-import {readFileSync} from 'node:fs';
 import type {Errno} from '../../../native-free/errno.ts';
 import {errorRegister} from '../../../native-free/error-register.ts';
 import {printable} from '../../../native-free/errors.ts';
 import {explainCode, isErrorCode} from '../../../native-free/explain/explain-code.ts';
 import {explainErrno} from '../../../native-free/explain/explain-errno.ts';
-import {explainText} from '../../../native-free/explain/explain-text.ts';
+import {explainText, MAX_TEXT_LENGTH} from '../../../native-free/explain/explain-text.ts';
 import {operations} from '../../../native-free/explain/operations.ts';
 import type {MachineFacts} from '../../doctor/facts.ts';
 import {type CommandContext, defineCommand} from '../command.ts';
@@ -54,7 +53,7 @@ export const explainCommand = defineCommand({
     const question = readQuestion(words, {errno, op, hasView});
     if (question.kind === 'path') return aboutPath(question.path, {pod, pid, map, user, container}, context);
     const facts = flags.offline === true ? undefined : await readFacts(context);
-    const report = answer(question, facts, context);
+    const report = await answer(question, facts, context);
     await context.output.emit(reportValue(report), () => drawReport(report, context.output));
     return report.explanations.length > 0 ? exitCodes.ok : exitCodes.found;
   },
@@ -75,19 +74,22 @@ async function readFacts({root}: CommandContext): Promise<MachineFacts | undefin
   return await readMachine({root});
 }
 
-function answer(
+async function answer(
   question: Exclude<Question, {kind: 'path'}>,
   facts: MachineFacts | undefined,
   context: CommandContext,
-): ExplainReport {
+): Promise<ExplainReport> {
   if (question.kind === 'code') return aboutCode(question.code, facts);
   if (question.kind === 'errno') return aboutErrno(question, facts);
-  return aboutText(question.kind === 'text' ? question.text : readInput(context), facts);
+  return aboutText(question.kind === 'text' ? question.text : await readInput(context), facts);
 }
 
-function readInput({output}: CommandContext): string {
+/** All of standard input, of which the end is kept: a log may be long, and its last lines tell. */
+async function readInput({output}: CommandContext): Promise<string> {
   if (process.stdin.isTTY) output.progress('reading the message from this terminal; Ctrl-D ends it');
-  const text = readFileSync(0, 'utf8');
+  let text = '';
+  process.stdin.setEncoding('utf8');
+  for await (const chunk of process.stdin) text = (text + String(chunk)).slice(-2 * MAX_TEXT_LENGTH);
   if (text.trim() === '')
     throw usageError('there is no message to explain', 'give it as a word in quotes, or on standard input');
   return text;
