@@ -1,4 +1,5 @@
 import {randomInt} from 'node:crypto';
+import {subrootError} from '../../../native-free/errors.ts';
 import {type IdRange, intersect} from '../../../native-free/id-range.ts';
 import {BLOCK_SIZE} from '../../../native-free/ids.ts';
 import {claimedRanges} from '../../doctor/free-range.ts';
@@ -13,19 +14,25 @@ const BLOCKS = 65_536;
 export class FreeBlocks {
   readonly #taken: IdRange[];
 
-  constructor() {
-    this.#taken = [...claimedRanges(judgeIdSpace(readIdSpace({root: stateRoot(undefined)})))];
+  constructor(claimed: readonly IdRange[] = claimedRanges(judgeIdSpace(readIdSpace({root: stateRoot(undefined)})))) {
+    // A namespace that maps half of all ids or more is a view of the machine, as a nested node has it, and owns none of them.
+    this.#taken = claimed.filter(({size}) => size < (BLOCKS / 2) * BLOCK_SIZE);
   }
 
   /**
-   * Another one each time, at random as the kubelet does it, so that what an earlier run left on a disk is nobody's. `limit`: blocks are below
-   * that id.
+   * Another one each time: the first that is free from a random place on, as the kubelet does it, so that what an earlier run left on a disk is
+   * nobody's. `limit`: blocks are below that id. Throws SUBROOT_POOL_EXHAUSTED.
    */
   take(limit = BLOCKS * BLOCK_SIZE): IdRange {
-    let range: IdRange;
-    do range = {start: randomInt(1, Math.floor(limit / BLOCK_SIZE) - 1) * BLOCK_SIZE, size: BLOCK_SIZE};
-    while (intersect([range], this.#taken).length > 0);
-    this.#taken.push(range);
-    return range;
+    const count = Math.floor(limit / BLOCK_SIZE) - 2;
+    const from = randomInt(count);
+    for (let i = 0; i < count; i++) {
+      const range = {start: (1 + ((from + i) % count)) * BLOCK_SIZE, size: BLOCK_SIZE};
+      if (intersect([range], this.#taken).length > 0) continue;
+      this.#taken.push(range);
+      return range;
+    }
+    const holders = 'accounts, subordinate ranges, user namespaces and pods of this machine (`subroot ids` shows them)';
+    throw subrootError('SUBROOT_POOL_EXHAUSTED', {inUse: count, capacity: count, holders, idsPerPod: BLOCK_SIZE});
   }
 }
