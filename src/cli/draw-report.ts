@@ -55,13 +55,21 @@ function drawPods(pods: readonly JudgedPod[]): string[] {
 
 /** Longer values are cut on a terminal; every other form of the report has them whole. */
 const MAX_VALUE = 120;
+/** Columns from which on an id and a title stand on one line. */
+const WIDE = 110;
 
 function drawResult(result: CheckResult, idWidth: number, output: Output): string[] {
   const {width, paint} = output;
-  const head = `  ${paintOutcome(result.outcome, output, OUTCOME_WIDTH)}  ${printable(result.id).padEnd(idWidth)}  `;
-  const lines = wrapAfter(head, printable(result.title), width);
-  if (result.outcome === 'blocked' || result.outcome === 'works') return lines;
+  const sign = `  ${paintOutcome(result.outcome, output, OUTCOME_WIDTH)}  `;
   const indent = ' '.repeat(OUTCOME_WIDTH + 6);
+  const title = printable(result.title);
+  const isPassed = result.outcome === 'blocked' || result.outcome === 'works';
+  // A title that would take many short lines is left to `subroot checks explain`, unless something is the matter.
+  const lines =
+    width >= WIDE
+      ? wrapAfter(`${sign}${printable(result.id).padEnd(idWidth)}  `, title, width)
+      : [`${sign}${printable(result.id)}`, ...(isPassed ? [] : wrapAfter(indent, title, width))];
+  if (isPassed) return lines;
   lines.push(...wrapAfter(`${indent}${paint.dim('why')}  `, printable(result.reason), width));
   if (result.outcome === 'by-design' || result.outcome === 'not-possible') return lines;
   const rows = arms.flatMap((arm) => {

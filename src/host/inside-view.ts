@@ -1,4 +1,4 @@
-import {accessSync, constants, readdirSync, statSync} from 'node:fs';
+import {accessSync, constants, readdirSync, type Stats, statSync} from 'node:fs';
 import {join} from 'node:path';
 import {type CapabilitySet, noCapabilities, parseCapabilityMask} from '../../native-free/capability.ts';
 import type {IdMap} from '../../native-free/id-map.ts';
@@ -67,12 +67,21 @@ export function viewFromInside(): InsideView {
     seccomp: Number(field('Seccomp') ?? 0),
     noNewPrivs: field('NoNewPrivs') === '1',
     label: label === '' || label === 'unconfined' || label === 'kernel' ? undefined : label,
-    kernelFileOwner: statSync('/proc/sys/kernel/core_pattern', {throwIfNoEntry: false})?.uid,
+    kernelFileOwner: statOf('/proc/sys/kernel/core_pattern')?.uid,
     overflowUid: Number(readText('/proc/sys/kernel/overflowuid')?.trim() ?? 65_534),
     writableKernelFiles: kernelFiles.filter((path) => may(path, constants.W_OK)),
     sockets: socketsSeen(),
     disks: disks(),
   };
+}
+
+/** Undefined when it is not there, or behind a folder that we may not enter. */
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
 }
 
 function may(path: string, mode: number): boolean {
@@ -88,7 +97,7 @@ function may(path: string, mode: number): boolean {
 function socketsSeen(): InsideView['sockets'] {
   const seen = new Set<string>();
   return runtimeSockets.flatMap((path) => {
-    const stat = statSync(path, {throwIfNoEntry: false});
+    const stat = statOf(path);
     if (stat === undefined || !stat.isSocket() || seen.has(`${stat.dev}:${stat.ino}`)) return [];
     seen.add(`${stat.dev}:${stat.ino}`);
     return [{path, usable: may(path, constants.W_OK)}];

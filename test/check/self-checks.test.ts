@@ -84,3 +84,13 @@ hostTest('linux')('our own container is judged without any right, and nothing is
     ['self-disks'],
   );
 });
+
+hostTest('linux', 'root')('a user without rights, who may not enter folders of runtimes, is answered too', (t) => {
+  process.seteuid?.(54_321);
+  try {
+    t.is(reportOnSelf(openSelf()).results.length, selfChecks.length);
+    t.deepEqual(viewFromInside().writableKernelFiles, []);
+  } finally {
+    process.seteuid?.(0);
+  }
+});
