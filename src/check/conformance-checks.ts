@@ -1,7 +1,7 @@
-import {readFileSync} from 'node:fs';
 import type {IdMap} from '../../native-free/id-map.ts';
 import {listPids, userNamespaceOf} from '../host/machine-namespaces.ts';
-import {namespaceInode} from '../host/process-view.ts';
+import {isProcessAlive} from '../host/proc.ts';
+import {namespaceInode, readText} from '../host/process-view.ts';
 import {CannotTry} from './attempt.ts';
 import type {Check} from './check.ts';
 import {attack, invariant, kubernetes, nist} from './define.ts';
@@ -79,13 +79,11 @@ const leavesNothing = invariant(
   async (scene) => {
     const pod = await scene.target.start({name: 'pod-killed', userNamespace: true, capabilities: 'default'});
     const mounts = () =>
-      readFileSync('/proc/self/mountinfo', 'utf8')
-        .split('\n')
-        .filter((line) => line.includes('subroot-check-'));
+      (readText('/proc/self/mountinfo') ?? '').split('\n').filter((line) => line.includes('subroot-check-'));
     const before = new Set(mounts());
     const inode = namespaceInode(pod.init.pid, 'user');
     const isOwn = inode !== namespaceInode('self', 'user');
-    process.kill(pod.init.pid, 'SIGKILL');
+    if (isProcessAlive(pod.init)) process.kill(pod.init.pid, 'SIGKILL');
     await pod.remove();
     const processes = () => listPids().filter((pid) => (isOwn ? userNamespaceOf(pid) === inode : pid === pod.init.pid));
     const deadline = performance.now() + 5000;

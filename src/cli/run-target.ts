@@ -9,7 +9,20 @@ import {listed} from './check-flags.ts';
 import {CheckProgress} from './check-progress.ts';
 import type {CommandContext} from './command.ts';
 import {EndedBySignal, withEndingSignals} from './ending-signals.ts';
+import {usageError} from './failure.ts';
 import {findNearest} from './nearest.ts';
+
+/** Throws SUBROOT_USAGE for an option that none of the targets takes. */
+export function requireTaken(targets: readonly string[], options: TargetOptions): void {
+  const isOf = (kinds: RegExp) => targets.some((target) => kinds.test(target));
+  if (options.runtimeHandler !== undefined && !isOf(/^cri:/))
+    throw usageError('--runtime-handler is of a cri: target', 'leave it out, or write --target cri:unix:///PATH');
+  if (options.image !== undefined && !isOf(/^(cri:|docker$)/))
+    throw usageError(
+      '--image is of a cri: or docker target',
+      'leave it out: the others run on the userland of this machine',
+    );
+}
 
 /** Opens the target of a word; `subroot` is a node in the state folder. Errors: those of `openTarget` and of `createNode`. */
 export async function openCheckTarget(word: string, options: TargetOptions, context: CommandContext): Promise<Target> {

@@ -50,6 +50,8 @@ for (const [words, why] of [
   [['--target', 'pid:0'], /0 is not a pid/],
   [['--check', 'no-such'], /there is no check no-such/],
   [['--group', '9'], /there is no check group 9/],
+  [['--image', 'x'], /--image is of a cri: or docker target/],
+  [['--runtime-handler', 'x'], /--runtime-handler is of a cri: target/],
   [['--report', 'html5'], /did you mean --report html\?/],
   [['--report', 'html='], /names no file/],
   [['--report', 'tap', '--report', 'junit'], /more than one report would go to standard output/],

@@ -1,5 +1,5 @@
-import {readFileSync} from 'node:fs';
 import {subrootError} from '../../../native-free/errors.ts';
+import {readText} from '../../host/machine-files.ts';
 import {namespaceOf} from '../../host/proc.ts';
 import {runProgram} from '../../host/run-program.ts';
 import type {Ability, TargetDescription} from '../result.ts';
@@ -42,8 +42,8 @@ function lacks(target: string, ability: Ability, why: string): Error {
 
 /** `/usr/bin/nginx` of a process, by its command line, else its name in the kernel. */
 function nameOf(pid: number): string {
-  const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').filter(Boolean);
-  return words[0] ?? readFileSync(`/proc/${pid}/comm`, 'utf8').trimEnd();
+  const words = (readText(`/proc/${pid}/cmdline`) ?? '').split('\0').filter(Boolean);
+  return words[0] ?? readText(`/proc/${pid}/comm`)?.trimEnd() ?? '';
 }
 
 /**

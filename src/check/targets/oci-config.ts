@@ -1,4 +1,3 @@
-import {readFileSync, statSync} from 'node:fs';
 import {
   allCapabilities,
   type CapabilitySet,
@@ -6,6 +5,7 @@ import {
   parseCapabilityMask,
 } from '../../../native-free/capability.ts';
 import type {IdMapping} from '../../../native-free/id-map.ts';
+import {exists, readText} from '../../host/machine-files.ts';
 import type {PodRequest} from '../target.ts';
 import {userlandMounts} from './pod-root.ts';
 
@@ -46,7 +46,7 @@ const spelled = (map: readonly IdMapping[]) =>
 
 /** What a root without a user namespace can have at most here: our own bounding set. */
 function ownCapabilities(): CapabilitySet {
-  const mask = /^CapBnd:\s*(\S+)/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1] ?? '';
+  const mask = /^CapBnd:\s*(\S+)/m.exec(readText('/proc/self/status') ?? '')?.[1] ?? '';
   return parseCapabilityMask(mask)?.capabilities ?? defaultCapabilities;
 }
 
@@ -82,7 +82,7 @@ export function ociConfig(parts: {
   const {request, maps} = parts;
   const all = maps === undefined ? ownCapabilities() : allCapabilities;
   const capabilities = [...(request.capabilities === 'all' ? all : defaultCapabilities)];
-  const hasCgroupNamespace = statSync('/proc/self/ns/cgroup', {throwIfNoEntry: false}) !== undefined;
+  const hasCgroupNamespace = exists('/proc/self/ns/cgroup');
   const namespaces = ['pid', 'network', 'ipc', 'uts', 'mount', ...(hasCgroupNamespace ? ['cgroup'] : [])];
   return {
     ociVersion: '1.0.2',

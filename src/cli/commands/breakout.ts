@@ -5,7 +5,7 @@ import {type CommandContext, defineCommand} from '../command.ts';
 import {drawReport} from '../draw-report.ts';
 import {emitReports} from '../emit-reports.ts';
 import {wrapAfter} from '../render.ts';
-import {chosenChecks, endingWithSignals, judgeTarget, openCheckTarget} from '../run-target.ts';
+import {chosenChecks, endingWithSignals, judgeTarget, openCheckTarget, requireTaken} from '../run-target.ts';
 
 /** `subroot breakout`: what an attacker who has escaped can still do, tried with and without a user namespace. */
 export const breakoutCommand = defineCommand({
@@ -25,6 +25,7 @@ export const breakoutCommand = defineCommand({
     const {output} = context;
     const strict = flags.strict === true;
     const places = reportPlaces(flags.report, context.format !== 'table');
+    requireTaken([flags.target], optionsOf(flags));
     if (flags.target === 'self') return await judgeSelf(flags, places, context);
     const checks = chosenChecks(flags);
     return await endingWithSignals(async (signal) => {

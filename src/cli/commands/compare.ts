@@ -5,7 +5,7 @@ import {defineCommand} from '../command.ts';
 import {drawMatrix} from '../draw-report.ts';
 import {emitReports} from '../emit-reports.ts';
 import {usageError} from '../failure.ts';
-import {chosenChecks, endingWithSignals, judgeTarget, openCheckTarget} from '../run-target.ts';
+import {chosenChecks, endingWithSignals, judgeTarget, openCheckTarget, requireTaken} from '../run-target.ts';
 import {optionsOf} from './breakout.ts';
 
 /** `subroot compare`: the same checks against several targets, beside each other. */
@@ -16,6 +16,7 @@ export const compareCommand = defineCommand({
     const {output} = context;
     const strict = flags.strict === true;
     const places = reportPlaces(flags.report, context.format !== 'table');
+    requireTaken(words, optionsOf(flags));
     const checks = chosenChecks(flags);
     if (words.includes('self'))
       throw usageError(

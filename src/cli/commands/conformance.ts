@@ -6,7 +6,7 @@ import {defineCommand} from '../command.ts';
 import {drawReport} from '../draw-report.ts';
 import {emitReports} from '../emit-reports.ts';
 import {usageError} from '../failure.ts';
-import {chosenChecks, endingWithSignals, judgeTarget, openCheckTarget} from '../run-target.ts';
+import {chosenChecks, endingWithSignals, judgeTarget, openCheckTarget, requireTaken} from '../run-target.ts';
 import {optionsOf} from './breakout.ts';
 
 /** `subroot conformance`: is a pod of this runtime what was declared, does it refuse what it must, and all checks. */
@@ -27,6 +27,7 @@ export const conformanceCommand = defineCommand({
     const {output} = context;
     const strict = flags.strict === true;
     const places = reportPlaces(flags.report, context.format !== 'table');
+    requireTaken([flags.target], optionsOf(flags));
     if (flags.target === 'self')
       throw usageError('from inside nobody can tell what was declared', 'write `subroot breakout --target self`');
     const checks = chosenChecks(flags, [...conformanceChecks, ...allChecks]);
