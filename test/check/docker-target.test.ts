@@ -64,7 +64,7 @@ hostTest('root').serial(
     t.is(runs.length, 2);
     t.regex(
       runs[0] ?? '',
-      /^run --detach --name subroot-check-\d+-1 .*--interactive .*--volume \/tmp:\/shared:ro subroot-check:\d+ 2147483647$/,
+      /^run --detach --name subroot-check-\d+-\d+-1 .*--interactive .*--volume \/tmp:\/shared:ro subroot-check:\d+ 2147483647$/,
     );
     t.notRegex(runs[0] ?? '', /--userns|--cap-add/);
     t.regex(runs[1] ?? '', /--userns host --cap-add ALL/);

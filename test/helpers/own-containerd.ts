@@ -1,9 +1,12 @@
 import {execFileSync, spawn} from 'node:child_process';
 import {
   copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -30,6 +33,21 @@ async function until(what: string, probe: () => boolean, seen: () => string): Pr
     if (performance.now() > deadline) throw new Error(`not within 30 s: ${what}; seen: ${seen()}`);
     await sleep(20);
   }
+}
+
+/** A control group of that name in every hierarchy, whether it is there or not. */
+function controlGroups(name: string): string[] {
+  return readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .filter((line) => / - cgroup2? /.test(line))
+    .map((line) => join(line.split(' ')[4] ?? '', name));
+}
+
+function removeTree(group: string): void {
+  if (!existsSync(group)) return;
+  for (const entry of readdirSync(group, {withFileTypes: true}))
+    if (entry.isDirectory()) removeTree(join(group, entry.name));
+  rmdirSync(group);
 }
 
 /** busybox as `sleep`, with the libraries that it is linked to. */
@@ -68,6 +86,8 @@ disabled_plugins = ["io.containerd.internal.v1.opt"]
 `,
   );
   const child = spawn('containerd', ['--config', join(folder, 'config.toml')], {stdio: ['ignore', 'ignore', 'pipe']});
+  // It leaves the parent of its containers' control groups behind.
+  const groups = controlGroups('k8s.io').filter((path) => !existsSync(path));
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     said = (said + text).slice(-2000);
@@ -81,6 +101,7 @@ disabled_plugins = ["io.containerd.internal.v1.opt"]
       const point = line.split(' ')[4] ?? '';
       if (point.startsWith(folder)) execFileSync('umount', ['-l', point]);
     }
+    for (const group of groups) removeTree(group);
     rmSync(folder, {recursive: true, force: true});
   };
   try {

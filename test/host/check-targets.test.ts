@@ -1,10 +1,11 @@
+import {spawn} from 'node:child_process';
 import {chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import type {ExecutionContext} from 'ava';
 import type {Target, TargetPod} from '../../src/check/target.ts';
 import {openTarget} from '../../src/check/targets/open-target.ts';
-import {namespaceOf, readIdMapText} from '../../src/host/proc.ts';
+import {namespaceOf, readIdMapText, startTimeOf} from '../../src/host/proc.ts';
 import {hostTest, processes, until} from '../helpers/host-test.ts';
 import {mapTextOf, statusField} from '../helpers/in-pod.ts';
 
@@ -163,6 +164,71 @@ hostTest('root', 'runc').serial(
     t.regex(error?.message ?? '', /^oci:runc refused to create pod refused: .*(nvalid argument|exited)/s);
   },
 );
+
+/** A process of its own that makes a pod of a target, says its pid, and stays. */
+async function startElsewhere(
+  t: ExecutionContext,
+  word: string,
+): Promise<{kill(): Promise<void>; readonly init: number}> {
+  const module = new URL('../../src/check/targets/open-target.ts', import.meta.url).href;
+  const script = `import(${JSON.stringify(module)}).then(async ({openTarget}) => {
+    const target = await openTarget(process.argv[1]);
+    const pod = await target.start({name: 'left', userNamespace: true, capabilities: 'default'});
+    console.log(pod.init.pid);
+    setInterval(() => {}, 1e6);
+  })`;
+  const child = spawn(process.execPath, ['--import=tsx', '-e', script, word], {stdio: ['ignore', 'pipe', 'inherit']});
+  const ended = new Promise<void>((resolve) => child.on('exit', () => resolve()));
+  t.teardown(() => child.kill('SIGKILL'));
+  let said = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+  });
+  const init = await until('a pod runs elsewhere', () => Number(/^(\d+)\n/.exec(said)?.[1] ?? 0) || undefined, {
+    deadlineMs: 60_000,
+  });
+  const kill = async () => {
+    child.kill('SIGKILL');
+    await ended;
+  };
+  return {kill, init};
+}
+
+for (const [word, tool, isKept] of [
+  ['oci:runc', 'runc', true],
+  ['oci:crun', 'crun', true],
+  ['podman', 'podman', true],
+  ['bwrap', 'bwrap', false],
+  ['unshare', 'unshare', false],
+] as const) {
+  hostTest('root', 'userns', 'setpriv', tool).serial(
+    `what a killed run of ${word} left is ${isKept ? 'removed by the next' : 'gone with it'}`,
+    async (t) => {
+      const {kill, init} = await startElsewhere(t, word);
+      const startTime = startTimeOf(init) ?? '';
+      const isThere = () => startTimeOf(init) === startTime;
+      t.true(isThere());
+      await kill();
+      if (!isKept) await until('the pod has died', () => !isThere());
+      const target = await opened(t, word);
+      t.false(isThere());
+      t.deepEqual(
+        readdirSync(tmpdir()).filter(
+          (name) =>
+            name.startsWith('subroot-check-') && statSync(join(tmpdir(), name)).isDirectory() && !isOfLiving(name),
+        ),
+        [],
+      );
+      t.truthy(target);
+    },
+  );
+}
+
+/** Folders of others' runs, and those whose names tell nothing. */
+function isOfLiving(name: string): boolean {
+  const [, pid, startTime] = /^subroot-check-(\d+)-(\d+)-/.exec(name) ?? [];
+  return pid === undefined || startTimeOf(Number(pid)) === startTime;
+}
 
 hostTest('linux')('a process that runs is judged as it is, and is neither changed nor removed', async (t) => {
   const target = await openTarget(`pid:${process.pid}`);

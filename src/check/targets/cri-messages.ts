@@ -40,6 +40,9 @@ const messages: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   StopPodSandboxResponse: {},
   RemovePodSandboxRequest: {podSandboxId: 'string 1'},
   RemovePodSandboxResponse: {},
+  ListPodSandboxRequest: {},
+  ListPodSandboxResponse: {items: '[]PodSandbox 1'},
+  PodSandbox: {id: 'string 1', metadata: 'PodSandboxMetadata 2'},
   ImageSpec: {image: 'string 1'},
   Mount: {
     containerPath: 'string 1',
@@ -90,6 +93,7 @@ const runtimeVerbs = [
   'RunPodSandbox',
   'StopPodSandbox',
   'RemovePodSandbox',
+  'ListPodSandbox',
   'CreateContainer',
   'StartContainer',
   'ContainerStatus',

@@ -14,10 +14,11 @@ import {CriClient} from './cri-client.ts';
 import {type SandboxVerbs, tryCriRule} from './cri-rules.ts';
 import {FreeBlocks} from './free-blocks.ts';
 import {writeImage} from './image-archive.ts';
-import {abilitiesOf, MakingTarget, processOf, requireRoot, workFolder} from './making-target.ts';
+import {abilitiesOf, isOfDeadRun, MakingTarget, processOf, requireRoot} from './making-target.ts';
 import {maskedPaths, readonlyPaths} from './oci-config.ts';
 import type {TargetOptions} from './open-target.ts';
 import {makePodRoot, userlandMounts} from './pod-root.ts';
+import {sweepWorkFolders, workFolder} from './work-folder.ts';
 
 /** Our own image: folders and small files. Its programs are this machine's, mounted. */
 const OWN_IMAGE = 'subroot.local/check:1';
@@ -263,6 +264,7 @@ function pidOf(info: string | undefined): number | undefined {
 export async function openCri(address: string, options: TargetOptions): Promise<Target> {
   const target = `cri:${address}`;
   requireRoot(target);
+  await sweepWorkFolders();
   const socket = address.replace(/^unix:(\/\/)?/, '');
   if (!socket.startsWith('/'))
     throw subrootError('SUBROOT_TARGET_UNKNOWN', {target, why: 'the address of a socket is unix:///PATH'});
@@ -274,6 +276,7 @@ export async function openCri(address: string, options: TargetOptions): Promise<
     });
   const client = await CriClient.connect(socket);
   try {
+    await removeDead(client);
     return new CriTarget(client, target, socket, await factsOf(client, options.runtimeHandler ?? ''), options);
   } catch (error) {
     client.close();
@@ -286,6 +289,20 @@ export async function openCri(address: string, options: TargetOptions): Promise<
       },
       error,
     );
+  }
+}
+
+/** Removes pods of runs that were killed. */
+async function removeDead(client: CriClient): Promise<void> {
+  const {items = []} = await client.call<{items?: {id: string; metadata?: {name?: string; namespace?: string}}[]}>(
+    'ListPodSandbox',
+    {},
+    5000,
+  );
+  for (const {id: podSandboxId, metadata} of items) {
+    if (metadata?.namespace !== 'subroot-check' || !isOfDeadRun(metadata.name ?? '')) continue;
+    await client.call('StopPodSandbox', {podSandboxId});
+    await client.call('RemovePodSandbox', {podSandboxId});
   }
 }
 

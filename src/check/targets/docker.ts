@@ -6,9 +6,10 @@ import {namespaceOf} from '../../host/proc.ts';
 import {type ProgramOptions, type ProgramRun, runProgram} from '../../host/run-program.ts';
 import type {TargetDescription} from '../result.ts';
 import type {ExecResult, PodRequest, Target, TargetPod} from '../target.ts';
-import {abilitiesOf, MakingTarget, processOf, requireRoot, workFolder} from './making-target.ts';
+import {abilitiesOf, MakingTarget, processOf, requireRoot} from './making-target.ts';
 import type {TargetOptions} from './open-target.ts';
 import {makePodRoot, userlandMounts} from './pod-root.ts';
+import {sweepWorkFolders, workFolder} from './work-folder.ts';
 
 const START_MS = 60_000;
 const label = 'dev.subroot.check';
@@ -56,6 +57,7 @@ class DockerTarget extends MakingTarget {
         ({hostPath, containerPath, readonly}) => `${hostPath}:${containerPath}:${readonly === true ? 'ro' : 'rw'}`,
       ),
     ];
+    this.#folder.note([this.#program, 'rm', '--force', '--volumes', id]);
     const ran = await this.#run([
       ...['run', '--detach', '--name', id, '--label', label, '--network', 'none', '--entrypoint', 'sleep'],
       // Not /dev/null: a runtime may give that to the container's root.
@@ -161,6 +163,7 @@ async function runDocker(program: string, words: readonly string[], options: Pro
 /** Opens `docker`. Throws SUBROOT_TARGET_NEEDS_ROOT, SUBROOT_TARGET_MISSING. */
 export async function openDocker(options: TargetOptions): Promise<Target> {
   requireRoot('docker');
+  await sweepWorkFolders();
   const program = findProgram('docker');
   if (program === undefined)
     throw subrootError('SUBROOT_TARGET_MISSING', {

@@ -1,8 +1,5 @@
-import {chmodSync, mkdtempSync, rmSync} from 'node:fs';
-import {tmpdir} from 'node:os';
-import {join} from 'node:path';
 import {subrootError} from '../../../native-free/errors.ts';
-import {startTimeOf} from '../../host/proc.ts';
+import {isProcessAlive, startTimeOf} from '../../host/proc.ts';
 import type {Ability, TargetDescription} from '../result.ts';
 import type {PodRequest, Target, TargetPod, TargetProcess} from '../target.ts';
 
@@ -19,6 +16,14 @@ export const abilityWords: Readonly<Record<Ability, string>> = {
   stdio: "open the host's files as the first program's streams",
   outside: 'be looked at from outside',
 };
+
+const podPrefix = 'subroot-check-';
+
+/** Whether a name is one that a target gave to a pod, in a process that is dead. */
+export function isOfDeadRun(name: string): boolean {
+  const [, pid, startTime] = /^subroot-check-(\d+)-(\d+)-\d+$/.exec(name) ?? [];
+  return pid !== undefined && startTime !== undefined && !isProcessAlive({pid: Number(pid), startTime});
+}
 
 /** The abilities that are named, and no others. */
 export function abilitiesOf(...names: readonly Ability[]): Readonly<Record<Ability, boolean>> {
@@ -58,7 +63,7 @@ export abstract class MakingTarget implements Target {
       if (!this.has(ability)) throw this.lacks(ability, 'see `abilities` in its description');
     }
     this.#count += 1;
-    const pod = await this.make(request, `subroot-check-${process.pid}-${this.#count}`);
+    const pod = await this.make(request, `${podPrefix}${process.pid}-${startTimeOf(process.pid)}-${this.#count}`);
     this.#pods.add(pod);
     return pod;
   }
@@ -112,11 +117,4 @@ export function requireRoot(target: string): void {
 export function processOf(pid: number): TargetProcess | undefined {
   const startTime = startTimeOf(pid);
   return startTime === undefined ? undefined : {pid, startTime};
-}
-
-/** A folder of ours that mapped ids may pass through and not list. */
-export function workFolder(): {readonly path: string; remove(): void} {
-  const path = mkdtempSync(join(tmpdir(), 'subroot-check-'));
-  chmodSync(path, 0o711);
-  return {path, remove: () => rmSync(path, {recursive: true, force: true, maxRetries: 3})};
 }

@@ -9,9 +9,10 @@ import type {TargetDescription} from '../result.ts';
 import type {ExecResult, PodRequest, Target, TargetPod} from '../target.ts';
 import {cgroup2AloneNote, refusesHybrid, withCgroup2Alone} from './cgroup2-alone.ts';
 import {FreeBlocks} from './free-blocks.ts';
-import {abilitiesOf, MakingTarget, processOf, requireRoot, workFolder} from './making-target.ts';
+import {abilitiesOf, MakingTarget, processOf, requireRoot} from './making-target.ts';
 import {type OciMaps, ociConfig} from './oci-config.ts';
 import {makePodRoot} from './pod-root.ts';
+import {sweepWorkFolders, workFolder} from './work-folder.ts';
 
 const START_MS = 30_000;
 
@@ -46,9 +47,13 @@ export class OciTarget extends MakingTarget implements RefusingTarget {
     mkdirSync(join(this.#folder.path, 'state'), {mode: 0o700});
   }
 
+  #words(words: readonly string[]): string[] {
+    return [this.#program, '--root', join(this.#folder.path, 'state'), ...words];
+  }
+
   /** Runs the runtime with its words. */
   async #run(words: readonly string[], options: ProgramOptions = {}): Promise<ProgramRun> {
-    const argv = [this.#program, '--root', join(this.#folder.path, 'state'), ...words];
+    const argv = this.#words(words);
     return await runProgram(this.#alone ? withCgroup2Alone(argv) : argv, {timeoutMs: START_MS, ...options});
   }
 
@@ -111,6 +116,10 @@ export class OciTarget extends MakingTarget implements RefusingTarget {
     };
     try {
       mkdirSync(bundle, {mode: 0o711});
+      const away = this.#words(['delete', '--force', id]);
+      // Where the runtime had to be shown cgroup v2 alone, it must be for this too.
+      this.#folder.note(withCgroup2Alone(away));
+      this.#folder.note(away);
       makePodRoot(rootfs, maps === undefined ? 0 : start, request.mounts);
       writeFileSync(join(bundle, 'config.json'), JSON.stringify(ociConfig({rootfs, id, request, maps})));
       const leaves = {output: join(bundle, 'output'), ...request.stdio};
@@ -232,6 +241,7 @@ export async function canIdmap(program: string, version: string): Promise<boolea
 export async function openOci(name: string): Promise<Target> {
   const target = `oci:${name}`;
   requireRoot(target);
+  await sweepWorkFolders();
   const program = findProgram(name);
   if (program === undefined)
     throw subrootError('SUBROOT_TARGET_MISSING', {

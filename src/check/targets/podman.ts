@@ -8,9 +8,10 @@ import type {TargetDescription} from '../result.ts';
 import type {ExecResult, PodRequest, Target, TargetPod} from '../target.ts';
 import {cgroup2AloneNote, refusesHybrid, withCgroup2Alone} from './cgroup2-alone.ts';
 import {FreeBlocks} from './free-blocks.ts';
-import {abilitiesOf, MakingTarget, processOf, requireRoot, workFolder} from './making-target.ts';
+import {abilitiesOf, MakingTarget, processOf, requireRoot} from './making-target.ts';
 import {canIdmap} from './oci.ts';
 import {makePodRoot, userlandMounts} from './pod-root.ts';
+import {sweepWorkFolders, workFolder} from './work-folder.ts';
 
 const START_MS = 60_000;
 
@@ -64,10 +65,14 @@ class PodmanTarget extends MakingTarget {
     return this;
   }
 
-  async #run(words: readonly string[], options: ProgramOptions = {}): Promise<ProgramRun> {
+  #argv(words: readonly string[]): string[] {
     const at = (name: string) => join(this.#folder.path, name);
     const globals = ['--root', at('root'), '--runroot', at('run'), '--tmpdir', at('tmp'), '--storage-driver', 'vfs'];
-    const argv = [this.#program, ...globals, '--cgroup-manager', 'cgroupfs', '--events-backend', 'none', ...words];
+    return [this.#program, ...globals, '--cgroup-manager', 'cgroupfs', '--events-backend', 'none', ...words];
+  }
+
+  async #run(words: readonly string[], options: ProgramOptions = {}): Promise<ProgramRun> {
+    const argv = this.#argv(words);
     return await runProgram(this.#alone ? withCgroup2Alone(argv) : argv, {timeoutMs: START_MS, ...options});
   }
 
@@ -83,6 +88,7 @@ class PodmanTarget extends MakingTarget {
     };
     try {
       mkdirSync(bundle, {mode: 0o711});
+      this.#folder.note(this.#argv(['rm', '--force', '--ignore', '--time', '0', id]));
       makePodRoot(rootfs, request.userNamespace ? start : 0, request.mounts);
       const words = this.#words(request, id, rootfs, {start, size});
       const leaves = {output: join(bundle, 'output')};
@@ -190,6 +196,7 @@ function removeTree(path: string): void {
 /** Opens `podman`. Throws SUBROOT_TARGET_NEEDS_ROOT, SUBROOT_TARGET_MISSING. */
 export async function openPodman(): Promise<Target> {
   requireRoot('podman');
+  await sweepWorkFolders();
   const program = findProgram('podman');
   if (program === undefined)
     throw subrootError('SUBROOT_TARGET_MISSING', {

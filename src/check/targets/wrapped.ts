@@ -7,8 +7,9 @@ import {runProgram} from '../../host/run-program.ts';
 import type {TargetDescription} from '../result.ts';
 import type {ExecResult, PodRequest, Target, TargetPod} from '../target.ts';
 import {FreeBlocks} from './free-blocks.ts';
-import {abilitiesOf, MakingTarget, processOf, requireRoot, workFolder} from './making-target.ts';
+import {abilitiesOf, MakingTarget, processOf, requireRoot} from './making-target.ts';
 import {makePodRoot, userlandMounts} from './pod-root.ts';
+import {sweepWorkFolders, workFolder} from './work-folder.ts';
 
 const START_MS = 15_000;
 /** bwrap writes its own uid as a signed number, so that a map with a larger one is refused. Source: bubblewrap.c write_uid_gid_map(), 0.8. */
@@ -56,7 +57,16 @@ class WrappedTarget extends MakingTarget {
     mkdirSync(bundle, {mode: 0o711});
     const rootfs = join(bundle, 'rootfs');
     makePodRoot(rootfs, owner, request.mounts);
-    const argv = [...asUser(owner), ...this.#wrapper.words(request, rootfs), 'sleep', 'infinity'];
+    // It dies with us, even when we are killed.
+    const argv = [
+      'setpriv',
+      '--pdeathsig',
+      'KILL',
+      ...asUser(owner).slice(1),
+      ...this.#wrapper.words(request, rootfs),
+      'sleep',
+      'infinity',
+    ];
     const kept = keepProgram(argv, {output: join(bundle, 'output'), ...request.stdio});
     let gone: Promise<void> | undefined;
     const remove = async (): Promise<void> => {
@@ -121,6 +131,7 @@ function bwrapWords(program: string): Wrapper['words'] {
     ...['--unshare-ipc', '--unshare-pid', '--unshare-net', '--unshare-uts', '--unshare-cgroup-try'],
     ...(request.userNamespace ? ['--unshare-user', '--uid', '0', '--gid', '0'] : []),
     '--as-pid-1',
+    '--die-with-parent',
     ...['--bind', rootfs, '/'],
     ...userlandMounts().flatMap(({hostPath, containerPath}) => ['--ro-bind', hostPath, containerPath]),
     ...['--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp'],
@@ -137,6 +148,7 @@ function bwrapWords(program: string): Wrapper['words'] {
 /** Opens `bwrap`. Throws SUBROOT_TARGET_NEEDS_ROOT, SUBROOT_TARGET_MISSING. */
 export async function openBwrap(): Promise<Target> {
   requireRoot('bwrap');
+  await sweepWorkFolders();
   const program = requireProgram('bwrap', 'bubblewrap');
   const {stdout} = await runProgram([program, '--version'], {timeoutMs: 5000});
   return new WrappedTarget({
@@ -154,6 +166,7 @@ export async function openBwrap(): Promise<Target> {
 /** Opens `unshare`. Throws SUBROOT_TARGET_NEEDS_ROOT, SUBROOT_TARGET_MISSING. */
 export async function openUnshare(): Promise<Target> {
   requireRoot('unshare');
+  await sweepWorkFolders();
   const program = requireProgram('unshare', 'util-linux');
   const {stdout} = await runProgram([program, '--version'], {timeoutMs: 5000});
   return new WrappedTarget({
