@@ -5,6 +5,8 @@ export type {ErrorCode, ErrorKind, ErrorLayer} from '../native-free/errors.ts';
 export {SubrootError} from '../native-free/errors.ts';
 export type {IdMap, IdMapping} from '../native-free/id-map.ts';
 export {ApiObjects, type Pod, parseManifests} from '../sim/index.ts';
+export type {ImageManager, PullOptions} from './images/image-manager.ts';
+export type {PullProgress, RegistryOptions} from './images/pull-progress.ts';
 export type {Evidence, SideBySide} from './node/evidence.ts';
 export {type CallOptions, createNode, type GcReport, hasCode, PodNode, type RunPodOptions} from './node/node.ts';
 export type {ContainerInput, NodeOptions, ObjectsInput, PodInput} from './node/node-options.ts';

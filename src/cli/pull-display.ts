@@ -49,6 +49,11 @@ export class PullDisplay {
   }
 
   readonly show = (progress: PullProgress): void => {
+    if (progress.what === 'note') {
+      this.finish();
+      this.#screen.write(`${printable(progress.text)}\n`);
+      return;
+    }
     if (progress.what === 'image') {
       this.finish();
       const {reference, registry, layers, bytes} = progress;

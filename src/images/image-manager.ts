@@ -17,7 +17,7 @@ import type {ImportOptions} from './import.ts';
 import {inParallel} from './in-parallel.ts';
 import {readLayerFile} from './layer-files.ts';
 import {layersOf} from './layer-stack.ts';
-import {type LayerView, layerViewOf} from './layer-view.ts';
+import {type LayerView, shiftedView, unshiftedViewOf} from './layer-view.ts';
 import type {FetchOptions} from './pull.ts';
 import type {PullProgress, RegistryOptions} from './pull-progress.ts';
 import {storeUsage} from './store-usage.ts';
@@ -45,6 +45,8 @@ export interface ImageManagerParts {
   readonly idsPerPod: number;
   /** Takes a block for unpacking. Errors: SUBROOT_POOL_EXHAUSTED. */
   readonly lease: () => IdLease;
+  /** Why the kernel does not shift ids on the file system of a folder, or undefined. */
+  readonly whyNotShifted: (folder: string) => Promise<string | undefined>;
   readonly registries?: RegistryOptions;
 }
 
@@ -59,6 +61,7 @@ export interface PullOptions {
 export class ImageManager implements ImageService, ImageSource {
   readonly store: ImageStore;
   readonly #parts: ImageManagerParts;
+  #shifting: Promise<string | undefined> | undefined;
 
   /** Errors: SUBROOT_IMAGE_STORE_NEWER. */
   constructor(parts: ImageManagerParts) {
@@ -157,7 +160,10 @@ export class ImageManager implements ImageService, ImageSource {
   async #finish(fetched: FetchedImage, options: PullOptions): Promise<StoredImage> {
     const {setup} = this.#parts;
     const layers = layerSources(this.store, fetched);
-    if (setup.mode === 'host') await this.#unpack(layers, {kind: 'shifted', name: 'shifted'}, options);
+    const why = setup.mode === 'host' ? await this.#whyNotShifted() : undefined;
+    if (why !== undefined)
+      options.onProgress?.({what: 'note', text: `each block of ids gets a copy of its own: ${why}`});
+    if (setup.mode === 'host' && why === undefined) await this.#unpack(layers, shiftedView, options);
     // Elsewhere each block that pods get has trees of its own, made when the block is known; that they can be made is known now.
     else await this.#verify(layers, options);
     for (const ref of fetched.refs) this.store.writeRef(ref);
@@ -202,6 +208,22 @@ export class ImageManager implements ImageService, ImageSource {
     }
   }
 
+  /** Why the kernel does not shift ids on the store's file system, or undefined. */
+  #whyNotShifted(): Promise<string | undefined> {
+    this.#shifting ??= this.#parts.whyNotShifted(this.store.root);
+    return this.#shifting;
+  }
+
+  async #viewOf({config}: StoredImage, mappings: PodMappings | undefined): Promise<LayerView> {
+    const {setup} = this.#parts;
+    const isShifted =
+      setup.mode === 'host' &&
+      // What is there was made so: nobody need be asked.
+      (config.diffIds.every((diffId) => this.store.hasLayer(shiftedView.name, diffId)) ||
+        (await this.#whyNotShifted()) === undefined);
+    return isShifted ? shiftedView : unshiftedViewOf(setup, mappings);
+  }
+
   // ── for containers
 
   async hold(
@@ -211,7 +233,7 @@ export class ImageManager implements ImageService, ImageSource {
   ): Promise<ContainerImage | undefined> {
     const image = this.find(word);
     if (!image) return undefined;
-    const view = layerViewOf(this.#parts.setup, mappingsOf(use.sandbox.config));
+    const view = await this.#viewOf(image, mappingsOf(use.sandbox.config));
     const {container, mark, sandbox} = use;
     const {metadata} = sandbox.config;
     const layers = layerSources(this.store, image);
@@ -235,6 +257,7 @@ export class ImageManager implements ImageService, ImageSource {
       id: image.id,
       config: image.config,
       lowers,
+      isShifted: view.kind === 'shifted',
       usePath: this.store.usePath(container),
       readFile: (path) => readLayerFile(lowers, path),
     };

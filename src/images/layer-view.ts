@@ -1,6 +1,7 @@
 import type {IDMapping} from '../../native-free/cri.ts';
 import type {IdMap} from '../../native-free/id-map.ts';
 import {toHostId} from '../../native-free/id-map.ts';
+import {BLOCK_SIZE} from '../../native-free/ids.ts';
 import type {PodMappings} from '../runtime/mappings.ts';
 import type {ModeSetup} from '../userns/mode.ts';
 
@@ -18,11 +19,16 @@ function outside(map: IdMap, {hostId}: IDMapping): number {
   return toHostId(map, hostId) ?? hostId;
 }
 
-/** The view for pods with these mappings (undefined: the node's own user namespace) in a mode. */
-export function layerViewOf(setup: Pick<ModeSetup, 'mode' | 'outer'>, mappings: PodMappings | undefined): LayerView {
-  if (setup.mode === 'host') return {kind: 'shifted', name: 'shifted'};
-  const one: IDMapping = {containerId: 0, hostId: 0, length: 1};
-  const used = setup.mode === 'single' || !mappings ? {uids: one, gids: one} : mappings;
+export const shiftedView: LayerView = {kind: 'shifted', name: 'shifted'};
+
+/** The view, where the kernel shifts no ids, for pods with these mappings (undefined: the node's own user namespace). */
+export function unshiftedViewOf(
+  setup: Pick<ModeSetup, 'mode' | 'outer'>,
+  mappings: PodMappings | undefined,
+): LayerView {
+  // The node's root has all ids of the machine, or of its namespace; that of another outer namespace has one below the first block.
+  const own: IDMapping = {containerId: 0, hostId: 0, length: setup.mode === 'host' ? BLOCK_SIZE : 1};
+  const used = setup.mode === 'single' || !mappings ? {uids: own, gids: own} : mappings;
   const ids = `${outside(setup.outer.uid, used.uids)}-${outside(setup.outer.gid, used.gids)}`;
   return used.uids.length === 1
     ? {kind: 'single', name: `single-${ids}`, mappings: used}

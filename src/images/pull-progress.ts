@@ -1,5 +1,7 @@
 /** What a pull is at, of one layer or of the whole. */
 export type PullProgress =
+  /** Something that whoever pulls should know. */
+  | {readonly what: 'note'; readonly text: string}
   | {
       readonly what: 'image';
       readonly reference: string;

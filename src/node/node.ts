@@ -147,6 +147,7 @@ export class PodNode implements AsyncDisposable {
           setup: this.setup,
           idsPerPod: poolOf(this.setup, this.options).idsPerPod,
           lease: () => this.#lease(),
+          whyNotShifted: (folder) => this.runtime.whyNotIdmapped(folder),
           ...(this.options.registries ? {registries: this.options.registries} : {}),
         }),
     );

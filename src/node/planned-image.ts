@@ -22,7 +22,7 @@ export async function planImage(
   sandbox: SandboxRecord,
   setup: ModeSetup,
 ): Promise<PlannedImage> {
-  const [{ImageStore}, {findStored}, {layerViewOf}, {layersOf}, {readLayerFile}] = await Promise.all([
+  const [{ImageStore}, {findStored}, {shiftedView, unshiftedViewOf}, {layersOf}, {readLayerFile}] = await Promise.all([
     import('../images/image-store.ts'),
     import('../images/catalog.ts'),
     import('../images/layer-view.ts'),
@@ -36,11 +36,19 @@ export async function planImage(
     const command = config.command?.length || config.args?.length ? {} : {command: [`(the program of ${name})`]};
     const lowers = [`(the layers of ${name}, which is pulled first)`];
     const known = {...config, ...command};
-    return {config: known, image: {id: '', lowers, usePath: ''}, user: userOf(known, () => undefined)};
+    return {
+      config: known,
+      image: {id: '', lowers, isShifted: setup.mode === 'host', usePath: ''},
+      user: userOf(known, () => undefined),
+    };
   }
-  const lowers = layersOf(store, image, layerViewOf(setup, mappingsOf(sandbox.config)).name);
+  // Where the kernel can shift ids, that is how layers are kept from the beginning.
+  const isShifted =
+    setup.mode === 'host' && image.config.diffIds.every((diffId) => store.hasLayer(shiftedView.name, diffId));
+  const view = isShifted ? shiftedView : unshiftedViewOf(setup, mappingsOf(sandbox.config));
+  const lowers = layersOf(store, image, view.name);
   const readFile = (path: string) => readLayerFile(lowers, path);
-  const held = {id: image.id, config: image.config, lowers, usePath: '', readFile};
+  const held = {id: image.id, config: image.config, lowers, isShifted, usePath: '', readFile};
   const merged = withImage(config, held);
   return {config: merged, image: held, user: userOf(merged, readFile)};
 }

@@ -8,6 +8,8 @@ export interface ContainerImage {
   readonly config: ImageConfig;
   /** Folders of its unpacked layers as this pod may have them, the highest first. */
   readonly lowers: readonly string[];
+  /** Their files belong to ids from 0 on, and each pod has them shifted to its own. */
+  readonly isShifted: boolean;
   /** The mark in the store that keeps them from being removed. */
   readonly usePath: string;
   /** A file as the layers together have it, as text; undefined when there is none, or it is no plain file. */

@@ -86,7 +86,7 @@ export class Planner {
         : {
             kind: 'directory',
             paths: image?.lowers ?? [config.image.image],
-            idmapped: mappings !== undefined && sandbox.mode === 'host',
+            idmapped: mappings !== undefined && (image?.isShifted ?? sandbox.mode === 'host'),
           };
     const etc: Record<string, string> = {
       ...(root.kind === 'host' ? builtinEtc : {}),

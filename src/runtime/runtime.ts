@@ -394,7 +394,7 @@ export class Runtime implements StreamingRuntimeService {
         argv,
         user,
         ...(seccomp ? {seccomp} : {}),
-        ...(image ? {image: {id: image.id, lowers: image.lowers, usePath: image.usePath}} : {}),
+        ...(image ? {image: pickImage(image)} : {}),
         ...(resources ? {resources} : {}),
         ...(cgroups ? {cgroups} : {}),
       });
@@ -760,6 +760,11 @@ function requireCgroupParent(parent = ''): void {
     field: 'linux.cgroup_parent',
     why: `${parent} leads out of the hierarchy`,
   });
+}
+
+/** What a container's record keeps of its image. */
+function pickImage({id, lowers, isShifted, usePath}: ContainerImage): NonNullable<ContainerRecord['image']> {
+  return {id, lowers, isShifted, usePath};
 }
 
 /** The proto's rules for stream flags. Errors: SUBROOT_CONFIG_INVALID. */

@@ -23,6 +23,7 @@ import type {ProcessIdentity} from '../host/agent.ts';
 import {errnoOf, guarded, makeFolder} from '../host/state-files.ts';
 import type {Mode} from '../userns/mode.ts';
 import type {ContainerUser} from './container-user.ts';
+import type {ContainerImage} from './image-source.ts';
 import type {SeccompFilter} from './sandbox-plan.ts';
 
 /** The version of the layout below; a folder of a newer one is refused, never guessed at. */
@@ -70,7 +71,7 @@ export interface ContainerRecord {
   /** Who its programs are, as read from the image when it was made. */
   readonly user?: ContainerUser;
   /** The image of the store that it runs on. What the image says of its program is in `config` already. */
-  readonly image?: {readonly id: string; readonly lowers: readonly string[]; readonly usePath: string};
+  readonly image?: Pick<ContainerImage, 'id' | 'lowers' | 'isShifted' | 'usePath'>;
   /** What a program that joins it gets: capabilities, ids, environment. */
   readonly argv: readonly string[];
 }

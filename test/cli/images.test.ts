@@ -1,4 +1,4 @@
-import {existsSync, readdirSync, writeFileSync} from 'node:fs';
+import {existsSync, mkdirSync, readdirSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import type {ExecutionContext} from 'ava';
 import {dir} from 'tmp-promise';
@@ -144,6 +144,88 @@ rootTest.serial('images are imported from files, and what cannot be meant is tol
     t.regex(stderr, says, args.join(' '));
   }
   t.is((await ok(['rmi', '-f', 'nosuch:1'])).stdout, 'nothing was removed\n');
+});
+
+rootTest.serial(
+  'a damaged image is told with its path, keeps nothing from the others, and can be removed',
+  async (t) => {
+    const {folder, store, run, ok} = await world(t);
+    const layer = await layerOf(busyboxEntries());
+    const [good, bad] = [imageOf([layer], {User: '1'}), imageOf([layer], {User: '2'})];
+    const both = await dockerArchive([
+      {image: good, tags: ['good:1']},
+      {image: bad, tags: ['bad:1']},
+    ]);
+    writeFileSync(join(folder, 'two.tar'), both);
+    await ok(['import', join(folder, 'two.tar')]);
+    const blob = join(store, 'blobs', digestOf(bad.config).replace(':', '-'));
+    writeFileSync(blob, '{}');
+    const listed = await run(['images', '-q']);
+    t.is(listed.exitCode, 1);
+    t.is(listed.stdout, `${digestOf(good.config)}\n`);
+    t.regex(
+      listed.stderr,
+      new RegExp(`damaged at ${blob}: its digest is sha256:.*\\[SUBROOT_IMAGE_STORE_DAMAGED\\]`, 's'),
+    );
+    const started = await run(['run', '-', '--pull', 'IfNotPresent'], podOf('bad:1', {command: ['/bin/true']}));
+    t.regex(started.stderr, /SUBROOT_IMAGE_STORE_DAMAGED/);
+    // Nobody knows what belongs to it, so that nothing is swept until it is gone.
+    const swept = await run(['gc']);
+    t.is(swept.exitCode, 1);
+    t.regex(swept.stdout, /set aside +an image +.*damaged/);
+    t.regex((await ok(['rmi', 'bad:1'])).stdout, /^image docker\.io\/library\/bad:1 removed\n/);
+    t.is((await ok(['images', '-q'])).stdout, `${digestOf(good.config)}\n`);
+    await ok(['run', '-', '--wait', '--rm'], podOf('good:1', {command: ['/bin/true']}));
+  },
+);
+
+rootTest.serial('where the kernel shifts no ids, each block has a copy of its own, and that is said', async (t) => {
+  const {lab, folder, store} = await world(t);
+  const image = imageOf([await layerOf(busyboxEntries())], {Cmd: ['/bin/sleep', '1000000']});
+  writeFileSync(join(folder, 'app.tar'), await dockerArchive([{image, tags: ['demo/app:1']}]));
+  writeFileSync(join(folder, 'pod.json'), podOf('demo/app:1'));
+  mkdirSync(store);
+  // ramfs has no idmapped mounts; it is there for these commands only.
+  const script = `set -e
+    mount -t ramfs ramfs "$1"
+    shift
+    "$@" import "$0/app.tar"
+    "$@" run "$0/pod.json" >/dev/null
+    "$@" exec web stat -c '%u %g' /bin/busybox /srv/owned
+    "$@" inspecti demo/app:1 | grep -o 'owned-[0-9-]*'
+    "$@" exec web cat /proc/self/uid_map
+    "$@" rm web >/dev/null
+    "$@" rmi --all >/dev/null
+    ls "$SUBROOT_IMAGE_STORE"/layers/* "$SUBROOT_IMAGE_STORE/tmp"`;
+  const {PATH = ''} = lab.env;
+  const ended = await runCli(
+    [
+      'unshare',
+      '-m',
+      '--propagation',
+      'private',
+      'sh',
+      '-c',
+      script,
+      folder,
+      store,
+      process.execPath,
+      await bundledMain(),
+    ],
+    {PATH, SUBROOT_ROOT: lab.root, SUBROOT_IMAGE_STORE: store, HOME: folder},
+    undefined,
+    ['/usr/bin/env'],
+  );
+  t.is(ended.exitCode, 0, ended.stderr);
+  t.regex(ended.stderr, /each block of ids gets a copy of its own: /);
+  const [, first, second, view, map] =
+    /^.*\n(\d+ \d+)\n(\d+ \d+)\n(owned-\d+-\d+-65536)\n(.*)\n/.exec(ended.stdout) ?? [];
+  t.deepEqual([first, second], ['0 0', '1000 1001']);
+  const base = map?.trim().split(/\s+/)[1];
+  t.is(view, `owned-${base}-${base}-65536`);
+  // Nothing is left in the view nor in tmp.
+  t.false(/sha256-|layer/.test(ended.stdout.split(map ?? '')[1]?.replace(/^.*layers.*$/m, '') ?? ''), ended.stdout);
+  await lab.untilNothingIsLeft('the pod was removed');
 });
 
 rootTest.serial('a pull that takes too long ends with what to do, and leaves no image', async (t) => {

@@ -71,6 +71,25 @@ rootTest('pods of different blocks share one copy of each layer, and both own it
   );
 });
 
+rootTest('a pod of the node’s user namespace runs on the same copy', async (t) => {
+  const {node, imageStore} = await nodeWithStore(t);
+  await registry.push('team/node', '1', imageOf([lower]));
+  const pod = await node.runPod({image: `${registry.host}/team/node:1`, hostUsers: true, ...sleeps});
+  t.is(
+    await sh(pod, 'stat -c "%u %g" /bin/busybox /srv/owned; rm /etc/motd; test -e /etc/motd || echo gone'),
+    '0 0\n1000 1001\ngone',
+  );
+  t.deepEqual(readdirSync(join(imageStore, 'layers')), ['shifted']);
+});
+
+rootTest('an /etc/resolv.conf that leads to nothing becomes the pod’s own', async (t) => {
+  const {node} = await nodeWithStore(t);
+  const upper = await layerOf([{name: 'etc/resolv.conf', type: 'symlink', linkname: '../run/nothing/resolv.conf'}]);
+  await registry.push('team/resolv', '1', imageOf([lower, upper]));
+  const pod = await node.runPod({image: `${registry.host}/team/resolv:1`, ...sleeps});
+  t.regex(await sh(pod, 'cat /etc/resolv.conf'), /this pod has its own network namespace/);
+});
+
 rootTest('whiteouts, opaque folders and hard links mean what they say', async (t) => {
   const {node} = await nodeWithStore(t);
   const upper = await layerOf([

@@ -7,6 +7,7 @@ import {exitCodes} from '../exit-codes.ts';
 import {wholeNumber} from '../flag-words.ts';
 import {imageJson} from '../image-json.ts';
 import {importSchema} from '../image-schemas.ts';
+import {PullDisplay} from '../pull-display.ts';
 
 /** `subroot import`: images of files and folders of this machine into the store; no network is needed. */
 export const importCommand = defineCommand({
@@ -33,6 +34,10 @@ export const importCommand = defineCommand({
           ...(name === undefined ? {} : {name}),
           stdin: process.stdin,
           signal: ended,
+          // What it is at passes too quickly to be read; what one should know does not.
+          onProgress: (progress) => {
+            if (progress.what === 'note') new PullDisplay().show(progress);
+          },
         });
         await output.emit({images: imported.map((image) => imageJson(criImage(image)))}, () =>
           imported

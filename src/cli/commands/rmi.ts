@@ -1,7 +1,6 @@
 import {printable, subrootError} from '../../../native-free/errors.ts';
-import {findStored, listStored} from '../../images/catalog.ts';
+import {findRefs} from '../../images/catalog.ts';
 import type {ImageManager} from '../../images/image-manager.ts';
-import {ImageStore, type StoredImage} from '../../images/image-store.ts';
 import {byteSize} from '../byte-size.ts';
 import {type CommandContext, defineCommand} from '../command.ts';
 import {exitCodes} from '../exit-codes.ts';
@@ -33,19 +32,17 @@ export const removeImageCommand = defineCommand({
     try {
       const images = await node.images();
       const {chosen, exitCode} = await choose(images, words, {...flags, takesAll}, context);
-      for (const {id} of chosen)
-        for (const {reference} of images.find(id)?.refs ?? []) images.store.removeRef(reference);
+      for (const {names} of chosen) for (const name of names) images.store.removeRef(name);
       const isIdle = chosen.length === 0 && !takesAll;
       const swept = isIdle ? {removed: [], isBusy: false} : await images.sweep();
       const freedBytes = swept.removed.reduce((sum, {bytes}) => sum + bytes, 0);
-      const removed = chosen.map(({id, refs}) => ({id, names: refs.map(({reference}) => reference)}));
       const lines = [
-        ...removed.map(({id, names}) => `image ${printable(names.join(' ') || id)} removed`),
+        ...chosen.map(({id, names}) => `image ${printable(names.join(' ') || id)} removed`),
         ...(swept.isBusy ? ['another subroot is pulling: `subroot gc` frees the space later'] : []),
         ...(freedBytes > 0 ? [`${byteSize(freedBytes)} freed`] : []),
       ];
       if (lines.length === 0 && exitCode === exitCodes.ok) lines.push('nothing was removed');
-      if (context.format !== 'table') await output.emit({removed, freedBytes, isBusy: swept.isBusy}, () => '');
+      if (context.format !== 'table') await output.emit({removed: chosen, freedBytes, isBusy: swept.isBusy}, () => '');
       else if (lines.length > 0) output.print(lines.join('\n'));
       return exitCode;
     } finally {
@@ -60,32 +57,39 @@ interface Choice {
   readonly takesAll: boolean;
 }
 
+/** An image by its names alone: one that is damaged can go too. */
+interface Named {
+  readonly id: string;
+  readonly names: readonly string[];
+}
+
 /** The images that are to go; what cannot go is printed, and the others go all the same. */
 async function choose(
   images: ImageManager,
   words: readonly string[],
   {prune, force, takesAll}: Choice,
   {format, debug, imageStore}: CommandContext,
-): Promise<{chosen: StoredImage[]; exitCode: number}> {
-  const store = ImageStore.openToRead(imageStore);
-  const candidates = takesAll ? listStored(store).map(({id}) => id) : words;
-  const chosen = new Map<string, StoredImage>();
+): Promise<{chosen: Named[]; exitCode: number}> {
+  const {store} = images;
+  const candidates = takesAll ? [...new Set(store.refs().map(({image}) => image))] : words;
+  const chosen = new Map<string, Named>();
   let exitCode: number = exitCodes.ok;
   for (const word of candidates) {
     try {
-      const image = findStored(store, word);
-      if (!image) {
+      const refs = findRefs(store, word);
+      const [first] = refs;
+      if (first === undefined) {
         if (force) continue;
         throw subrootError('SUBROOT_IMAGE_UNKNOWN', {image: word, why: `it is not in ${imageStore}`});
       }
-      const users = images.usersOf(image.id);
+      const users = images.usersOf(first.image);
       if (users.length > 0 && prune) continue;
       if (users.length > 0 && !force) {
         const shown = users.length > 5 ? [...users.slice(0, 5), `${users.length - 5} more`] : users;
-        const name = takesAll ? (image.refs[0]?.reference ?? word) : word;
-        throw subrootError('SUBROOT_IMAGE_IN_USE', {image: name, users: `pod ${shown.join(', pod ')}`});
+        const image = takesAll ? first.reference : word;
+        throw subrootError('SUBROOT_IMAGE_IN_USE', {image, users: `pod ${shown.join(', pod ')}`});
       }
-      chosen.set(image.id, image);
+      chosen.set(first.image, {id: first.image, names: refs.map(({reference}) => reference).sort()});
     } catch (error) {
       exitCode = await printFailure(error, {format, debug});
     }
