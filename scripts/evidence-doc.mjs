@@ -17,7 +17,9 @@ try {
   const ran = spawnSync(process.execPath, [...words, '--report', `markdown=${matrix}`], {encoding: 'utf8'});
   process.stdout.write(ran.stdout + ran.stderr);
   if (ran.status === null || ran.status > 3) throw new Error(ran.stderr);
-  const text = readFileSync(matrix, 'utf8').replaceAll(`cri:${containerd.socket}`, 'cri:containerd');
+  const text = readFileSync(matrix, 'utf8')
+    .replaceAll(`cri:${containerd.socket}`, 'cri:containerd')
+    .replaceAll(/kernel (\d+\.\d+\.\d+)\S*/g, 'kernel $1');
   writeFileSync(page, `${intro()}\n${text}`);
 } finally {
   await containerd.stop();
@@ -49,7 +51,7 @@ default fourteen. An attacker is modelled as one who has got out already: it has
 | · | not run |
 
 A ✘ is a fact about that target on that machine, and not always a fault of it: bwrap and unshare, run by an ordinary user, have one id to give, so that an image
-with many users breaks; a runtime that is root makes user namespaces that belong to root, so that all pods share root's budgets (\`userns-owner-uid\`); crun up to 1.27
+with many users breaks; a runtime that is root makes user namespaces that belong to root, so that all pods share root's budgets (\`userns-owner-uid\`, \`inotify-instances\`); crun up to 1.27
 gives the file or device that is its standard input to the pod's root for good (\`runtime-must-not-chown-stdio\`); and containerd up to 1.7 without support for
 user namespaces ignores the request without a word, which is why nothing of a pod is believed that was not read from /proc.
 
