@@ -64,7 +64,7 @@ my %value;    # KEY → a descriptor or another result, of the setup and of the 
 
 my $pidfd = -1;    # of the pod's process, taken before anything hides it
 my $last_cap = 40;
-if (open my $fh, '<', '/proc/sys/kernel/cap_last_cap') { $last_cap = <$fh> + 0 }
+if (open my $fh, '<', '/proc/sys/kernel/cap_last_cap') { $last_cap = <$fh> + 0; close $fh }
 
 sub credentials {
   my ($uid, $gid, $groups) = @_;
