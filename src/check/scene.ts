@@ -120,6 +120,11 @@ export class Scene {
     throw new CannotTry('attackers are played by root of this machine, and we are not root');
   }
 
+  /** The process that keeps the stage. */
+  get stagePid(): number {
+    return this.#root.pid;
+  }
+
   /** A path of the stage as our own process sees it. */
   view(path: string): string {
     return `/proc/${this.#root.pid}/root${path}`;

@@ -1,13 +1,19 @@
+import {spawn} from 'node:child_process';
+import {once} from 'node:events';
 import {existsSync, readdirSync} from 'node:fs';
 import {join} from 'node:path';
+import {fileURLToPath} from 'node:url';
 import type {ExecutionContext} from 'ava';
 import {allChecks, selectChecks} from '../../src/check/checks.ts';
 import {runChecks} from '../../src/check/engine.ts';
 import type {Report} from '../../src/check/result.ts';
+import {cgroupMounts, RunFolder} from '../../src/check/run-folder.ts';
 import {SubrootTarget} from '../../src/check/targets/subroot.ts';
-import {hostTest} from '../helpers/host-test.ts';
+import {readText} from '../../src/host/process-view.ts';
+import {hostTest, until} from '../helpers/host-test.ts';
 import {makeLab} from '../helpers/lab.ts';
 
+const fixture = fileURLToPath(new URL('../fixtures/check-child.ts', import.meta.url));
 const rooted = hostTest('linux', 'root', 'userns', 'perl');
 
 async function judge(t: ExecutionContext, names: readonly string[] = [], seed = 'test'): Promise<Report> {
@@ -61,6 +67,92 @@ rooted('every check of a pod of ours says blocked or works, or why it cannot say
   }
   const total = Object.values(report.summary).reduce((sum, each) => sum + each, 0);
   t.is(total, allChecks.length);
+});
+
+rooted('the same seed gives the same report, but for times and processes', async (t) => {
+  const names = [
+    'read-root-0600',
+    'kill-host-process',
+    'lateral-signal',
+    'map-covers-0-65535',
+    'bind-80',
+    'sysctl-host-net',
+  ];
+  const shape = ({results, summary, seed}: Report) => ({
+    seed,
+    summary,
+    results: results.map(({id, outcome, arms}) => ({
+      id,
+      outcome,
+      arms: arms.map(({arm, ended, errno, reached, observations}) => ({
+        arm,
+        ended,
+        errno,
+        reached,
+        observed: observations.map(({did, errno: each}) => [did.replace(/\d+/g, 'N'), each]),
+      })),
+    })),
+  });
+  t.deepEqual(shape(await judge(t, names, 'same')), shape(await judge(t, names, 'same')));
+});
+
+rooted('a run that was cancelled leaves nothing and says so', async (t) => {
+  const lab = await makeLab(t);
+  const target = await SubrootTarget.open(lab.options);
+  const folder = join(lab.root, 'checks');
+  const stop = new AbortController();
+  const running = runChecks(target, {checks: allChecks, folder, signal: stop.signal, onResult: () => stop.abort()});
+  const error = await t.throwsAsync(running);
+  t.is((error as {code?: string} | undefined)?.code, 'SUBROOT_CANCELLED');
+  await target.close();
+  t.deepEqual(readdirSync(folder), []);
+});
+
+rooted('of a run that was killed nothing runs, and the next one removes its folder and control groups', async (t) => {
+  const lab = await makeLab(t);
+  const folder = join(lab.root, 'checks');
+  const child = spawn(
+    process.execPath,
+    ['--import=tsx', fixture, lab.root, String(lab.pool.first), String(lab.pool.length)],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: {...process.env, ...lab.env},
+    },
+  );
+  try {
+    // In the middle: canary processes, disks and groups are there by then.
+    await once(child, 'spawn');
+    let lines = 0;
+    await new Promise<void>((resolve, reject) => {
+      child.stdout?.on('data', (bytes: Buffer) => {
+        lines += bytes.toString().split('\n').length - 1;
+        if (lines >= 40) resolve();
+      });
+      child.on('exit', () => reject(new Error('the run ended before it was killed')));
+    });
+  } finally {
+    child.kill('SIGKILL');
+  }
+  const own = `${child.pid}-`;
+  const groups = () =>
+    Object.values(cgroupMounts().v1)
+      .concat(cgroupMounts().v2 ?? [])
+      .flatMap((mount) => readdirSync(mount))
+      .filter((name) => name.startsWith(`subroot-check-${own}`));
+  const disks = () =>
+    readdirSync('/sys/block').filter((name) => readText(`/sys/block/${name}/loop/backing_file`)?.includes(own));
+  await until('nothing of the killed run is running', () => lab.processes().length === 0 && disks().length === 0, {
+    deadlineMs: 15_000,
+    seen: () => [...lab.processes(), ...disks()].join('\n'),
+  });
+  t.true(
+    readdirSync(folder).some((name) => name.startsWith(own)),
+    'its folder is there until the next run',
+  );
+  await until('the next run removes what it left', () => {
+    RunFolder.sweep(folder);
+    return readdirSync(folder).length === 0 && groups().length === 0;
+  });
 });
 
 rooted('a run leaves neither folders nor control groups', async (t) => {
