@@ -747,7 +747,7 @@ export const errorRegister = {
     kind: 'host',
     layer: 'kernel',
     message: 'the kernel refused {path}: {errno}',
-    mend: 'choose another value: EBUSY of memory means that more is in use, EINVAL that the value is none or above that of a group above it, ENOSPC that another group has it',
+    mend: 'choose another value: EBUSY of memory means that more is in use, EINVAL that the value is none or above that of a group above it, ENOSPC that another group has it, EXDEV that the group is not below one that is delegated to you here',
     grpc: 'FAILED_PRECONDITION',
   },
   SUBROOT_SECCOMP_ARCHITECTURE: {

@@ -142,6 +142,9 @@ export {dropDisabledFields, requireValidPod, validatePod} from './validation.ts'
 export type {Ownership, SubPathRequest, VolumeHost} from './volume-host.ts';
 /** What volumes ask of a machine; this one is a process without mounts. */
 export {localVolumeHost} from './volume-host.ts';
+export type {LimitedVolume} from './volume-limits.ts';
+/** Limits of emptyDirs on disk, which only looking holds. */
+export {exceededLimit, limitedVolumes} from './volume-limits.ts';
 export type {PayloadFile, PayloadSources} from './volume-payload.ts';
 /** The files of a configMap, secret, downwardAPI or projected volume. */
 export {payloadOf} from './volume-payload.ts';

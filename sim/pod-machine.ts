@@ -69,7 +69,12 @@ interface Member {
 interface Ending {
   readonly reason?: string;
   readonly message?: string;
+  /** Seconds for each container, instead of its pod's. */
+  readonly grace?: number;
 }
+
+/** Seconds that a pod which is over a limit has. Source: kubernetes pkg/kubelet/eviction/eviction_manager.go, 1.36. */
+const EVICTION_GRACE = 1;
 
 /**
  * A pod's life as a kubelet leads it, without runtime, clock or waiting: `take` what happened, `decide` what is to be done, ask for the
@@ -164,6 +169,13 @@ export class PodMachine {
         if (member.id === happening.end.id && member.stage !== 'ended') this.#ended(member, happening.end);
         return;
     }
+  }
+
+  /** Ends the pod because it is over a limit: it has failed, and nothing of it is started again. */
+  evict(message: string): void {
+    if (this.#ending) return;
+    this.#events.push({type: 'Warning', reason: 'Evicted', message});
+    this.#ending = {reason: 'Evicted', message, grace: EVICTION_GRACE};
   }
 
   #started(member: Member, id: string, at: number): void {
@@ -277,7 +289,8 @@ export class PodMachine {
     const live = this.#members.filter(({stage}) => stage === 'running' || stage === 'stopping' || stage === 'starting');
     const others = live.filter(({role}) => role !== 'sidecar');
     const due = others.length > 0 ? others : live.slice(-1);
-    return due.flatMap((member) => this.#stop(member, 'end', this.#pod.spec.terminationGracePeriodSeconds));
+    const grace = this.#ending?.grace ?? this.#pod.spec.terminationGracePeriodSeconds;
+    return due.flatMap((member) => this.#stop(member, 'end', grace));
   }
 
   #stop(member: Member, killedBy: Member['killedBy'], grace: number): Task[] {

@@ -108,6 +108,12 @@ export class PodSupervisor {
     await this.ended.catch(() => undefined);
   }
 
+  /** Ends the pod because it is over a limit, in the words that its status and its event have. */
+  evict(message: string): void {
+    this.#machine.evict(message);
+    this.#nudge();
+  }
+
   #finish(end: SupervisionEnd): void {
     this.#end ??= end;
     this.#abort.abort();

@@ -63,8 +63,6 @@ function readEmptyDir(name: string, source: FieldReader | undefined): Volume {
   const sizeLimit = source?.quantity('sizeLimit');
   if (medium !== '' && medium !== 'Memory')
     source?.refuse('medium', `only "" and Memory are made, and ${medium} would be on disk`);
-  // A tmpfs has a size; a folder on disk has none.
-  if (medium === '') source?.notHonoured('sizeLimit');
   source?.finish();
   return {name, kind: 'emptyDir', medium, ...(sizeLimit !== undefined && {sizeLimit})};
 }

@@ -52,6 +52,8 @@ export interface VolumeHost {
    * the volume's own. Errors: SUBROOT_VOLUME_SUB_PATH.
    */
   openSubPath(request: SubPathRequest): Promise<string>;
+  /** Bytes on disk of all that is in a volume; what has several names counts once. */
+  usageOf(path: string): Promise<bigint>;
   /** Removes a folder of the pod's: mounts on it first, links never followed. */
   removeTree(path: string): Promise<void>;
 }
@@ -74,8 +76,17 @@ export const localVolumeHost: VolumeHost = {
     throw subrootError('SUBROOT_VOLUME_CHOWN', {volume, path, why: 'this node does not change owners'});
   },
   openSubPath: async ({volume, root, subPath}) => findSubPath(volume, root, subPath),
+  usageOf: async (path) => usageOf(path, new Set()),
   removeTree: async (path) => await rm(path, {recursive: true, force: true}),
 };
+
+function usageOf(path: string, known: Set<bigint>): bigint {
+  const stats = lstatSync(path, {bigint: true});
+  if (known.has(stats.ino)) return 0n;
+  known.add(stats.ino);
+  const below = stats.isDirectory() ? readdirSync(path).map((name) => usageOf(join(path, name), known)) : [];
+  return below.reduce((sum, bytes) => sum + bytes, stats.blocks * 512n);
+}
 
 function rootMatches(path: string, {gid, folderBits}: Ownership): boolean {
   const stats = lstatSync(path);

@@ -13,6 +13,7 @@ export const commands: readonly CommandEntry[] = [
       ['subroot run web.yaml --wait --backoff 1s', 'look after it until Ctrl-C: probes, restarts'],
       ['subroot run pod.yaml --image debian=host --dry-run', 'the whole plan, and nothing done'],
       ['subroot run pod.yaml --mode single -o json', 'with one id only; the evidence for programs'],
+      ['subroot run pod.yaml --volume-ids nobody', 'with a hostPath on NFS: its files belong to nobody in the pod'],
     ],
     load: async () => (await import('./commands/run.ts')).runCommand,
   },

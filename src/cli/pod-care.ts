@@ -28,6 +28,13 @@ export function needsCare(pod: Pod): boolean {
 
 /** Says what will not be done for a pod that is left alone. */
 export function tellUnattended(pod: Pod, output: Output): void {
+  for (const volume of pod.spec.volumes) {
+    if (volume.kind !== 'emptyDir' || volume.medium !== '' || volume.sizeLimit === undefined) continue;
+    const what = `nothing holds emptyDir ${volume.name} on disk to its sizeLimit ${volume.sizeLimit} without --wait`;
+    output.note(
+      printable(`subroot: warning: ${shownName(pod.metadata)}: ${what}; with medium Memory that is its size`),
+    );
+  }
   const fields = fieldsOfCare(pod);
   if (fields.length === 0) return;
   const shown = fields.slice(0, 5).join(', ') + (fields.length > 5 ? ', …' : '');

@@ -11,7 +11,7 @@ use strict;
 use warnings;
 no warnings 'portable';    # capability masks have more than 32 bits
 
-our ($arch, %NR, %reader, %writer, %on_drain, $read_set, $write_set, %task, %by_pid, $events, %on_signal, %reaped, $idle);
+our (%helper, $arch, %NR, %reader, %writer, %on_drain, $read_set, $write_set, %task, %by_pid, $events, %on_signal, %reaped, $idle);
 our ($ENOENT, $EAGAIN, $EINTR, $ESRCH, $EACCES, $ENOTDIR, $CHUNK, $CLIENT_LIMIT);
 (my $mode, $arch, my @rest) = @ARGV;
 my ($here) = $0 =~ m{^(.*)/} or die "call me by my path\n";
@@ -611,6 +611,38 @@ sub remove_tree {
   }
   return unlink $path;
 }
+# As remove_tree, for what a pod had written: folders may lie so deep that no path leads there (PATH_MAX), so this goes step by step. In a
+# child, which may stand where it likes.
+sub remove_deep {
+  my ($path) = @_;
+  my $pid = fork;
+  check(defined $pid);
+  if ($pid) { waitpid $pid, 0; return }
+  my @names;
+  chdir $path or quit(1);
+  while (1) {
+    opendir my $dh, '.' or quit(1);
+    my $below;
+    for my $name (grep { !/^\.\.?$/ } readdir $dh) {
+      if (!-l $name && -d _) { $below = $name; last }
+      unlink $name or quit(1);
+    }
+    closedir $dh;
+    if (defined $below) { push @names, $below; chdir $below or quit(1); next }
+    last unless @names;
+    chdir '..' or quit(1);
+    rmdir pop @names or quit(1);
+  }
+  chdir '/';
+  rmdir $path;
+  quit(0);
+}
+sub remove_path {
+  my ($path) = @_;
+  release_mounts($path) if $has_mounts;
+  return if remove_tree($path) || $path =~ m{/$} || -l $path || !-d _;
+  remove_deep($path);
+}
 
 my %VERB = (
   start => sub {
@@ -672,16 +704,33 @@ my %VERB = (
     event($id, 'ok');
   },
   chown => sub { my ($id, $steps, $uid, $gid, @paths) = @_; check(chown $uid, $gid, $_) for @paths; event($id, 'ok') },
-  remove => sub { my ($id, $steps, @paths) = @_; for (@paths) { release_mounts($_) if $has_mounts; remove_tree($_) } event($id, 'ok') },
+  remove => sub { my ($id, $steps, @paths) = @_; remove_path($_) for @paths; event($id, 'ok') },
   leftover => sub { my ($id, $steps, @paths) = @_; $leftovers{$_} = 1 for @paths },    # these two are told, not asked
   keep => sub { my ($id, $steps, @paths) = @_; delete $leftovers{$_} for @paths },
   # of volumes, see volumes.pl
   (map {
     my $verb = $_;
     $verb => sub { my ($id, $steps, @words) = @_; require "$here/volumes.pl"; event($id, 'ok', map { encode($_) } volume_verb($verb, @words)) };
-  } qw(idmapprobe own shift memory subpath usage)),
+  } qw(idmapprobe memory subpath)),
+  (map {
+    my $verb = $_;
+    $verb => sub { my ($id, $steps, @words) = @_; require "$here/volumes.pl"; in_child($id, sub { raise_files(); volume_verb($verb, @words) }) };
+  } qw(own shift usage)),
   ping => sub { my ($id) = @_; event($id, 'ok', $$, start_time($$)) },
 );
+
+# What may take long is a child's work: who waits for us meanwhile is a program that writes.
+sub in_child {
+  my ($id, $do) = @_;
+  my $pid = fork;
+  check(defined $pid);
+  if ($pid) { $helper{$pid} = $id; return }
+  my @words = eval { must('prctl', 1, 9); $do->() };    # PR_SET_PDEATHSIG
+  my $error = $@;
+  if ($error) { $error = {errno => 0, text => "$error"} unless ref $error; event($id, 'fail', -1, $error->{errno}, encode(substr $error->{text}, 0, 2000)) }
+  else { event($id, 'ok', map { encode($_) } @words) }
+  quit(0);
+}
 
 sub answer {
   my ($line) = @_;
@@ -769,7 +818,7 @@ sub serve {
   # In any order: a pod's pid 1 is gone only when all that ran below it has been waited for.
   while (%left) { my $pid = waitpid -1, 0; last if $pid < 0; delete $left{$pid} }
   kill_members($_->{mntns}) for grep { $_->{mntns} && $_->{option}{sharedpid} } values %task;
-  for my $path (sort { length $b <=> length $a } keys %leftovers) { remove_tree($path) if eval { release_mounts($path) if $has_mounts; 1 } }
+  for my $path (sort { length $b <=> length $a } keys %leftovers) { eval { remove_path($path) } }
   quit(0);
 }
 

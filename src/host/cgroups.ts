@@ -170,20 +170,27 @@ export function cgroupFolders(names: readonly string[], parent = ''): string[] {
 export function makeCgroup(folders: readonly string[], settings: readonly CgroupSetting[]): void {
   const made: string[] = [];
   try {
-    for (const [index, folder] of folders.entries()) {
-      const base = cgroupHost().bases[index];
-      if (base) makeBelow(base, folder, made);
-    }
+    const needed = new Set(settings.map(({controller}) => controller));
+    for (const folder of folders) makeBelow(requireBase(folder), folder, needed, made);
     writeSettings(folders, settings);
   } catch (error) {
-    for (const folder of made.reverse()) removeFolder(folder);
+    // Not with what is in them: others may have begun to use those above.
+    removeIfEmpty(made.reverse());
     throw error;
   }
+}
+
+/** The base that a group is below. Groups that were planned from elsewhere, by whom another group is delegated to, are out of our reach. */
+function requireBase(folder: string): CgroupHost['bases'][number] {
+  const base = cgroupHost().bases.find((each) => folder.startsWith(`${each.folder}/`));
+  if (!base) throw subrootError('SUBROOT_CGROUP_FAILED', {path: folder, errno: 'EXDEV'});
+  return base;
 }
 
 function makeBelow(
   {folder: base, hierarchy, controllers}: CgroupHost['bases'][number],
   folder: string,
+  needed: ReadonlySet<string>,
   made: string[],
 ): void {
   const names = folder.slice(base.length).split('/').filter(Boolean);
@@ -194,7 +201,7 @@ function makeBelow(
     // Who removes the last pod of ours removes the folder of all of them: it may be gone again before its next child is made.
     for (let attempt = 0; ; attempt += 1) {
       try {
-        if (hierarchy === 2) giveControllers(above, controllers);
+        if (hierarchy === 2) giveControllers(above, controllers, needed);
         mkdirSync(path, {mode: 0o755});
         made.push(path);
         break;
@@ -217,11 +224,17 @@ function inheritCpuset(folder: string): void {
   }
 }
 
-function giveControllers(folder: string, controllers: readonly string[]): void {
+/** Each controller alone: one that is not needed may be refused (cpu, where real-time processes run) without harm to the others. */
+function giveControllers(folder: string, controllers: readonly string[], needed: ReadonlySet<string>): void {
   const path = join(folder, 'cgroup.subtree_control');
   const given = wordsOf(path);
-  const added = controllers.filter((name) => !given.includes(name));
-  if (added.length > 0) writeFileSync(path, added.map((name) => `+${name}`).join(' '));
+  for (const name of controllers.filter((each) => !given.includes(each))) {
+    try {
+      writeFileSync(path, `+${name}`);
+    } catch (error) {
+      if (needed.has(name)) throw error;
+    }
+  }
 }
 
 function failed(path: string, error: unknown): Error {
@@ -230,8 +243,7 @@ function failed(path: string, error: unknown): Error {
 
 /** The folder of a group in the hierarchy that has a controller. */
 function folderOf(folders: readonly string[], controller: string): string | undefined {
-  const index = cgroupHost().bases.findIndex(({controllers}) => controllers.includes(controller));
-  return folders[index];
+  return folders.find((folder) => requireBase(folder).controllers.includes(controller));
 }
 
 /** Writes settings, all or none: what was written is set back when one is refused. Throws SUBROOT_CGROUP_FAILED. */
@@ -288,6 +300,17 @@ export function oomKillsOf(folders: readonly string[]): number {
     }
   }
   return 0;
+}
+
+/** Kills all that is in a group and below it, where the kernel does that in one step. Source: cgroup-v2.rst cgroup.kill, since 5.14. */
+export function killCgroup(folders: readonly string[]): void {
+  for (const folder of folders) {
+    try {
+      if (existsSync(join(folder, 'cgroup.kill'))) writeFileSync(join(folder, 'cgroup.kill'), '1');
+    } catch {
+      // Its processes are killed one by one.
+    }
+  }
 }
 
 /** Processes in a group, of any hierarchy that still has it. */

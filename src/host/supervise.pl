@@ -156,13 +156,15 @@ sub watch_signals {
 }
 sub plain_signals { my $mask = pack 'Q', 0; $SIG{$_} = 'DEFAULT' for qw(PIPE INT HUP QUIT TERM WINCH); sys('rt_sigprocmask', 2, $mask, 0, 8) }
 our %reaped;    # pid → [status, when] of a program that ended before we had read its pid; short-lived, since pids come again
+our %helper;    # pid of a child that works on a request → the request
 sub reap {
   my $now = time;
   for (keys %reaped) { delete $reaped{$_} if $now - $reaped{$_}[1] > 5 }
   while ((my $pid = waitpid -1, 1) > 0) {
     my $status = $?;
     my $t = delete $by_pid{$pid};
-    if (!$t) { $reaped{$pid} = [$status, $now] }
+    if (defined(my $id = delete $helper{$pid})) { event($id, 'fail', -1, 5, encode("the child that worked on it died ($status)")) if $status }
+    elsif (!$t) { $reaped{$pid} = [$status, $now] }
     elsif (!$t->{pid}) { $t->{first_status} = $status }
     elsif ($t->{pid} == $pid) { finish($t, $status) }
   }

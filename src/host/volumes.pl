@@ -9,7 +9,9 @@ use warnings;
 no warnings 'recursion';
 
 our ($arch, %NR, $has_mounts, $host_mounts);
-%NR = (%NR, openat2 => 437, $arch eq 'arm64' ? (mkdirat => 34, fchownat => 54, statx => 291) : (mkdirat => 258, fchownat => 260, statx => 332));
+%NR = (%NR, openat2 => 437, $arch eq 'arm64'
+  ? (mkdirat => 34, fchownat => 54, statx => 291, prlimit64 => 261)
+  : (mkdirat => 258, fchownat => 260, statx => 332, prlimit64 => 302));
 
 my $O_PATH = 0x200000;
 my $O_CLOEXEC = 0x80000;
@@ -18,7 +20,7 @@ my ($O_DIRECTORY, $O_NOFOLLOW) = $arch eq 'arm64' ? (0x4000, 0x8000) : (0x10000,
 my ($AT_FDCWD, $AT_EMPTY_PATH, $AT_RECURSIVE, $OPEN_TREE_CLONE) = (-100, 0x1000, 0x8000, 1);
 my ($RESOLVE_NO_MAGICLINKS, $RESOLVE_BENEATH) = (2, 8);
 my ($MNT_DETACH, $UMOUNT_NOFOLLOW) = (2, 8);
-my ($ENOENT, $EEXIST, $EAGAIN) = (2, 17, 11);
+my ($ENOENT, $EAGAIN) = (2, 11);
 
 # What a descriptor leads to: {uid, gid, mode (with type), size in bytes on disk, ino, mount}.
 sub look {
@@ -31,6 +33,15 @@ sub look {
 }
 sub is_folder { return ($_[0]{mode} & 0170000) == 0040000 }
 sub is_link { return ($_[0]{mode} & 0170000) == 0120000 }
+
+# A walk holds a descriptor for each folder that it is in, and how deep a pod's folders are is the pod's to say.
+sub raise_files {
+  my ($limits, $none) = ("\0" x 16, 0);
+  return if syscall($NR{prlimit64}, 0, 7, $none, $limits) == -1;    # RLIMIT_NOFILE
+  my ($soft, $hard) = unpack 'Q Q', $limits;
+  my $raised = pack 'Q Q', $hard, $hard;
+  syscall($NR{prlimit64}, 0, 7, $raised, 0);
+}
 
 # Calls visit(descriptor, look, path) for a file or folder and for all that is below it on the same mount; a folder before what is in it.
 sub walk {
@@ -199,15 +210,25 @@ my %volume_verb = (
       return $first + ($id - $pool_first) % $size if $id >= $pool_first && $id < $pool_first + $pool_length;
       die {errno => 22, text => "$at belongs to id $id, which has no place in the pod"};
     };
-    my $each = sub {
-      my ($do) = @_;
-      walk_path($path, sub {
-        my ($fd, $seen, $at) = @_;
-        my ($uid, $gid) = ($place->($seen->{uid}, $uid_first, $at), $place->($seen->{gid}, $gid_first, $at));
-        set_owner($fd, $uid, $gid, $at) if $do && ($uid != $seen->{uid} || $gid != $seen->{gid});
-      });
-    };
-    in_mounts($where, sub { $each->(0); $each->(1) });
+    in_mounts($where, sub {
+      my $fd = must('openat', $AT_FDCWD, $path, $O_PATH + $O_CLOEXEC);
+      my $ok = eval {
+        # PATH has no links left: one that leads elsewhere was swapped meanwhile.
+        my $real = real_path($fd);
+        die {errno => 40, text => "$path leads to $real by now"} if $real ne $path;
+        for my $do (0, 1) {
+          walk($fd, $path, sub {
+            my ($each, $seen, $at) = @_;
+            my ($uid, $gid) = ($place->($seen->{uid}, $uid_first, $at), $place->($seen->{gid}, $gid_first, $at));
+            set_owner($each, $uid, $gid, $at) if $do && ($uid != $seen->{uid} || $gid != $seen->{gid});
+          });
+        }
+        1;
+      };
+      my $error = $@;
+      fd_close($fd);
+      die $error unless $ok;
+    });
     return 'set';
   },
   # memory PATH BYTES: a tmpfs; BYTES is - for half of the memory. "there" when one is mounted already.

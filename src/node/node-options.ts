@@ -44,6 +44,8 @@ export interface NodeOptions {
   readonly volumeIds?: VolumeIds;
   /** Refuse a container whose limits cannot be enforced here, instead of starting it with a warning event. */
   readonly requireLimits?: boolean;
+  /** Milliseconds between two looks at the limits of emptyDirs on disk; 10000 by default. A pod over its limit is evicted while this process lives. */
+  readonly volumeCheckMs?: number;
   /** What to make ahead, so that a pod's start is shorter: mapped user namespaces, or whole sandboxes (of bound pods; else namespaces). */
   readonly prepare?: {readonly ranges?: number; readonly sandboxes?: number};
 }

@@ -38,6 +38,7 @@ import {confinementOptionsOf, poolOf, resolvePod} from './pod-plan.ts';
 import {RunningPod} from './running-pod.ts';
 import type {StatusListeners, Supervision} from './supervision.ts';
 import {NodeVolumeHost} from './volume-host.ts';
+import {VolumeWatch} from './volume-watch.ts';
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
@@ -82,6 +83,7 @@ export class PodNode implements AsyncDisposable {
   readonly options: NodeOptions;
   /** What volumes ask of this machine. */
   readonly volumeHost: NodeVolumeHost;
+  readonly #volumeWatch: VolumeWatch;
   readonly #self = {pid: process.pid, startTime: startTimeOf(process.pid) ?? ''};
   readonly #ready: IdBlock[] = [];
   /** Files of the claims of pods that this process started, by pod uid. */
@@ -100,6 +102,7 @@ export class PodNode implements AsyncDisposable {
     this.ledger = parts.ledger;
     this.options = parts.options;
     this.volumeHost = new NodeVolumeHost(parts.runtime, () => poolOf(parts.setup, parts.options).pool);
+    this.#volumeWatch = new VolumeWatch(this.volumeHost, parts.options.volumeCheckMs);
   }
 
   /** `host`, `subid` or `single`: how strong the pods of this node are. */
@@ -264,9 +267,20 @@ export class PodNode implements AsyncDisposable {
       });
       const started = await (listeners ? this.runtime.agent.await(starting) : starting);
       if (started.supervisor && listeners) await this.#keep(started, started.supervisor, listeners);
-      const running = this.#running(this.#record(started.podSandboxId), performance.now() - startedAt);
+      const record = this.#record(started.podSandboxId);
+      const running = this.#running(record, performance.now() - startedAt);
       if (bound) this.#own.set(uid, running);
       store.finishStart(fullName, uid);
+      this.#volumeWatch.add(
+        pod,
+        this.ledger.podDir(uid),
+        async (message) => {
+          if (running.supervision) return running.supervision.evict(message);
+          options.onEvent?.({type: 'Warning', reason: 'Evicted', message});
+          await this.stopPod(record, {gracePeriod: 0});
+        },
+        options.onEvent,
+      );
       return running;
     } catch (error) {
       store.releaseName('pod', fullName, uid);
@@ -358,6 +372,7 @@ export class PodNode implements AsyncDisposable {
   /** Stops (with each container's grace, or the one given) and removes a pod: processes, records, volumes, names, and its block last. */
   async removePod(record: SandboxRecord, options: StopOptions = {}): Promise<void> {
     const {metadata} = record.config;
+    this.#volumeWatch.delete(metadata.uid);
     await this.stopPod(record, {gracePeriod: 0, ...options});
     await this.runtime.removePodSandbox({podSandboxId: record.id});
     const podDir = this.ledger.podDir(metadata.uid);
@@ -537,6 +552,7 @@ export class PodNode implements AsyncDisposable {
     this.#closed = true;
     for (const supervision of [...this.#supervised.values()]) await supervision.release();
     for (const pod of [...this.#own.values()]) await pod.remove().catch(() => {});
+    this.#volumeWatch.clear();
     await this.runtime.close();
     for (const block of this.#ready.splice(0)) this.ledger.releasePrepared(block);
     this.ledger.close();

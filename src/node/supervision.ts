@@ -93,6 +93,11 @@ export class Supervision {
     return await this.#agent.await(this.#supervisor.ended);
   }
 
+  /** @internal Ends the pod because it is over a limit. */
+  evict(message: string): void {
+    this.#supervisor.evict(message);
+  }
+
   /** Ends the supervision and leaves the pod as it is: from then on nobody starts anything again. */
   async release(): Promise<void> {
     await this.#supervisor.release();

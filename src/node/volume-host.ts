@@ -66,6 +66,7 @@ export class NodeVolumeHost implements VolumeHost {
     const refuse = (why: string, cause?: unknown) => subrootError('SUBROOT_VOLUME_CHOWN', {volume, path, why}, cause);
     const {setup, store} = this.#runtime;
     if (setup.mode === 'single') throw refuse('mode single has one id, and no other to give them to');
+    // The agent refuses a folder that is another by then.
     const real = realpathSync(path);
     if (untouchable.includes(real) || `${store.root}/`.startsWith(`${real}/`))
       throw refuse(`${real} is a folder of the system`);
@@ -75,7 +76,7 @@ export class NodeVolumeHost implements VolumeHost {
     const overflow = isInitial ? '-' : readFileSync('/proc/sys/kernel/overflowuid', 'latin1').trim();
     const numbers = [block.hostId, block.hostId, block.size, first, length].map(String);
     try {
-      await this.#runtime.agent.request('shift', [this.#whereIs(path), path, ...numbers, overflow]);
+      await this.#runtime.agent.request('shift', [this.#whereIs(path), real, ...numbers, overflow]);
     } catch (error) {
       if (!(error instanceof AgentFailure)) throw error;
       throw refuse(`${error.text} (${error.errno})`, error);
@@ -91,6 +92,11 @@ export class NodeVolumeHost implements VolumeHost {
       if (!(error instanceof AgentFailure)) throw error;
       throw subrootError('SUBROOT_VOLUME_SUB_PATH', {volume, subPath, why: reasonOf(error)}, error);
     }
+  }
+
+  async usageOf(path: string): Promise<bigint> {
+    const [bytes = '0'] = await this.#runtime.agent.request('usage', [path]);
+    return BigInt(bytes);
   }
 
   async removeTree(path: string): Promise<void> {

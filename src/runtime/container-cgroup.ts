@@ -3,7 +3,15 @@ import {setTimeout as sleep} from 'node:timers/promises';
 import {asksForCgroup, type CgroupSetting, cgroupSettings} from '../../native-free/cgroup-settings.ts';
 import type {ContainerState, LinuxContainerResources} from '../../native-free/cri.ts';
 import {subrootError} from '../../native-free/errors.ts';
-import {cgroupHost, makeCgroup, processesOf, removeCgroup, removeIfEmpty, writeSettings} from '../host/cgroups.ts';
+import {
+  cgroupHost,
+  killCgroup,
+  makeCgroup,
+  processesOf,
+  removeCgroup,
+  removeIfEmpty,
+  writeSettings,
+} from '../host/cgroups.ts';
 import {oomScoreOf, writeOomScore} from '../host/oom-score.ts';
 import type {ContainerRecord} from './state-store.ts';
 
@@ -91,6 +99,7 @@ export function makeContainerCgroup(
  * `depth` is how many folders above them are ours too, and go when they are empty.
  */
 export async function endContainerCgroup(folders: readonly string[], depth: number): Promise<void> {
+  if (processesOf(folders).length > 0) killCgroup(folders);
   for (let round = 0; round < 200; round += 1) {
     const left = processesOf(folders);
     if (left.length === 0) break;

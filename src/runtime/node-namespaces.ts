@@ -33,6 +33,23 @@ export function requireNamespaces(options: NamespaceOption | undefined, hasUsern
   }
 }
 
+/** Refuses a container that asks for other namespaces than its sandbox has: it would get the sandbox's. Throws SUBROOT_CONFIG_INVALID. */
+export function requireSandboxNamespaces(options: NamespaceOption | undefined, sandbox: PodSandboxConfig): void {
+  if (!options) return;
+  requireNamespaces(options, mappingsOf(sandbox) !== undefined);
+  const pods = sandbox.linux?.securityContext?.namespaceOptions;
+  const fields = [
+    ['network', options.network, pods?.network ?? 'POD'],
+    ['ipc', options.ipc, pods?.ipc ?? 'POD'],
+    ['pid', options.pid, pods?.pid ?? 'CONTAINER'],
+  ] as const;
+  for (const [field, own, shared] of fields) {
+    if (own === undefined || own === shared) continue;
+    const why = `it is ${own}, and the sandbox has ${shared}; all containers of a pod have the same`;
+    throw subrootError('SUBROOT_CONFIG_INVALID', {field: `namespace_options.${field}`, why});
+  }
+}
+
 /**
  * Paths and values of a sandbox's sysctls, in the order of the request. Throws SUBROOT_CONFIG_INVALID for one that no namespace of the sandbox
  * has for itself: writing it would change the machine.

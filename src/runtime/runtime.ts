@@ -34,7 +34,15 @@ import type {ContainerImage, ImageSource} from './image-source.ts';
 import {Inventory} from './inventory.ts';
 import {mappingsOf, mappingText, type PodMappings, requireMappings} from './mappings.ts';
 import {planMount} from './mount-plan.ts';
-import {hostnameOf, isPlain, pidOptionsOf, requireNamespaces, sharesOf, sysctlsOf} from './node-namespaces.ts';
+import {
+  hostnameOf,
+  isPlain,
+  pidOptionsOf,
+  requireNamespaces,
+  requireSandboxNamespaces,
+  sharesOf,
+  sysctlsOf,
+} from './node-namespaces.ts';
 import {argvOf, isStoreImage, Planner, requireFolder, unknownImage} from './planner.ts';
 import {capabilitiesOf, ownerOf, programOf} from './program.ts';
 import type {SeccompFilter} from './sandbox-plan.ts';
@@ -364,6 +372,7 @@ export class Runtime implements StreamingRuntimeService {
       throw subrootError('SUBROOT_CONFIG_INVALID', {field: 'metadata.name', why: 'it is empty'});
     throwIfAborted(options.signal, `creating container ${request.config.metadata.name}`);
     this.#requireSameUserns(sandbox, request.config);
+    requireSandboxNamespaces(request.config.linux?.securityContext?.namespaceOptions, sandbox.config);
     refuseSecurityModules(request.config.linux?.securityContext);
     await this.#requireMounts(request.config, sandbox);
 

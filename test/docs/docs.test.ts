@@ -200,9 +200,9 @@ test('docs/pods.md names every field that is refused or not honoured', (t) => {
   const refused = wordsOf(source, /\.refuse\('(\w+)'/g);
   const ignored = wordsOf(source, /notHonoured\(([^;]*)\);/gs).flatMap((words) => wordsOf(words, /'(\w+)'/g));
   const roles = ['init', 'ephemeral'];
-  t.true(ignored.length > 15);
+  t.true(ignored.length > 10);
   const volumes = [...Object.keys(impossibleVolumes), ...Object.keys(impossibleProjections)];
-  t.true(refused.length + volumes.length > 25);
+  t.true(volumes.length > 25);
   for (const field of new Set([...refused, ...ignored, ...volumes].filter((word) => !roles.includes(word))))
     t.regex(page, new RegExp(`\\b${field}\\b`));
 });

@@ -78,6 +78,22 @@ hostTest('root', 'userns').serial('two-containers.yaml: one network and /dev/shm
   t.is((await run('rm', 'two-containers')).exitCode, 0);
 });
 
+hostTest('root', 'userns').serial(
+  'volumes.yaml: a program reads what is its own, and writes where its group may',
+  async (t) => {
+    const run = cliOf('volumes');
+    t.is((await run('run', 'examples/volumes.yaml', '--image', 'debian=host')).exitCode, 0);
+    const sh = (script: string) => run('exec', 'volumes', 'sh', '-c', script);
+    const read = await sh(
+      'cat /etc/greeting /etc/pod/password /etc/pod/labels; stat -L -c "%u:%g %a" /etc/pod/password',
+    );
+    t.is(read.output, 'helloopen sesameapp="volumes"0:2000 440');
+    t.is((await sh('echo x > /scratch/file; stat -c %u:%g /scratch/file')).output, '1000:2000');
+    t.not((await sh('echo x > /etc/pod/new')).exitCode, 0);
+    t.is((await run('rm', 'volumes')).exitCode, 0);
+  },
+);
+
 hostTest('root', 'userns').serial('shared-folder.yaml: the reader sees what root in the pod lets it see', async (t) => {
   const run = cliOf('shared-folder');
   t.is((await run('run', 'examples/shared-folder.yaml', '--image', 'debian=host')).exitCode, 0);

@@ -28,6 +28,7 @@ export type Requirement =
   | 'openssl'
   | 'cgroup2'
   | 'cgroup-limits'
+  | 'cgroup2-hugetlb'
   | 'runc'
   | 'crun'
   | 'podman'
@@ -100,6 +101,10 @@ const missing: Record<Requirement, () => string | undefined> = {
     const [first] = ['cpu', 'memory', 'pids', 'cpuset'].flatMap((name) => lacking[name] ?? []);
     return first === undefined ? undefined : `no limits can be enforced: ${first}`;
   },
+  'cgroup2-hugetlb': () =>
+    cgroupHost().bases.some(({hierarchy, controllers}) => hierarchy === 2 && controllers.includes('hugetlb'))
+      ? undefined
+      : 'the hugetlb controller is not one of cgroup v2',
   cgroup2: () =>
     / - cgroup2 /.test(readFileSync('/proc/self/mountinfo', 'utf8')) ? undefined : 'no cgroup v2 hierarchy is mounted',
 };

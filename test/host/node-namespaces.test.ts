@@ -2,11 +2,11 @@ import {execFileSync} from 'node:child_process';
 import {readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {hostname} from 'node:os';
 import type {NamespaceMode} from '../../native-free/cri.ts';
-import {isProcessAlive, startTimeOf} from '../../src/host/proc.ts';
+import {isProcessAlive} from '../../src/host/proc.ts';
 import {type PodInput, SubrootError} from '../../src/index.ts';
 import {ChildNode} from '../helpers/child-node.ts';
 import {fakeUser} from '../helpers/fake-user.ts';
-import {hostTest, until, withNode} from '../helpers/host-test.ts';
+import {hostTest, processes, until, withNode} from '../helpers/host-test.ts';
 import {initOf, namespacesOf, sh, statusField} from '../helpers/in-pod.ts';
 import {makeLab} from '../helpers/lab.ts';
 
@@ -20,6 +20,7 @@ const all: PodInput = {hostUsers: true, hostNetwork: true, hostPID: true, hostIP
 rootTest.serial('a pod has the namespaces of the node that it asks for, and its own others', async (t) => {
   const node = await withNode(t);
   const own = namespacesOf('self');
+  const ownName = hostname();
   const cases: readonly (readonly [PodInput, readonly (keyof typeof own)[]])[] = [
     [{hostUsers: true}, ['user']],
     [{hostUsers: true, hostNetwork: true}, ['user', 'net', 'uts']],
@@ -37,7 +38,7 @@ rootTest.serial('a pod has the namespaces of the node that it asks for, and its 
       t.is(name === own[type], shared.includes(type), `${what}: ${type}`);
     t.is(statusField(await initOf(pod), 'Seccomp'), '2');
     await pod.remove();
-    t.is(hostname(), execFileSync('hostname', {encoding: 'utf8'}).trim());
+    t.is(hostname(), ownName, 'the machine keeps its name');
   }
 });
 
@@ -73,16 +74,12 @@ rootTest.serial('what a container on the node’s pid namespace started ends wit
   const command = ['sh', '-c', 'setsid sleep 4242 & sleep 4243 & echo started; wait'];
   const pod = await node.runPod({...all, containers: [{command}, {command: ['sleep', '4244']}]});
   await until('it has started', async () => (await pod.logs()).length > 0);
-  const find = () =>
-    execFileSync('ps', ['-eo', 'pid=,args='], {encoding: 'utf8'})
-      .split('\n')
-      .filter((line) => /sleep 424[234]$/.test(line))
-      .map((line) => Number.parseInt(line, 10));
-  const pids = find().map((pid) => ({pid, startTime: startTimeOf(pid) ?? ''}));
-  t.is(pids.length, 3);
+  const find = () => processes().filter(({commandLine}) => /^sleep 424[234]$/.test(commandLine));
+  const found = find();
+  t.is(found.length, 3);
   await pod.exec(['sh', '-c', 'sleep 4242 > /dev/null 2>&1 &']);
   await pod.remove();
-  await until('all of it is gone', () => !pids.some(isProcessAlive));
+  await until('all of it is gone', () => !found.some(isProcessAlive));
   t.deepEqual(find(), []);
 });
 

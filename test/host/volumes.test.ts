@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import {join} from 'node:path';
 import {parseManifests} from '../../src/index.ts';
-import {ChildNode} from '../helpers/child-node.ts';
+import {ChildNode, runCli} from '../helpers/child-node.ts';
 import {fakeUser, inOwnMounts} from '../helpers/fake-user.ts';
 import {hostTest, withNode} from '../helpers/host-test.ts';
 import {sh, sharedFolder} from '../helpers/in-pod.ts';
@@ -294,6 +294,23 @@ rootTest.serial('a process that is killed takes its pod’s volumes along, and n
   t.is(readFileSync(join(data, 'part/precious'), 'utf8'), 'still here');
 });
 
+rootTest('folders that a pod made deeper than any path are removed with it, and counted', async (t) => {
+  const node = await withNode(t, {volumeCheckMs: 20});
+  const events: string[] = [];
+  const pod = await node.runPod(
+    read(volumePod({volumes: '{name: v, emptyDir: {sizeLimit: 1Mi}}', mounts: '{name: v, mountPath: /v}'})).pod,
+    {onEvent: ({reason, message}) => events.push(`${reason}: ${message}`)},
+  );
+  const folder = join(node.ledger.podDir(pod.uid), 'volumes');
+  const script =
+    'chdir "/v"; for (1 .. 2500) { mkdir "deep" or die; chdir "deep" or die } open my $f, ">", "file"; print $f "x" x 2_000_000';
+  await pod.$({reject: false})`perl -e ${script}`;
+  t.is(await pod.wait(), 137);
+  t.deepEqual(events, ['Evicted: Usage of EmptyDir volume "v" exceeds the limit "1Mi".']);
+  await pod.remove();
+  t.false(existsSync(folder));
+});
+
 rootTest('a start that fails takes back the folder that it made on the host', async (t) => {
   const data = await sharedFolder(t);
   const node = await withNode(t);
@@ -331,4 +348,98 @@ rootTest('chown gives a folder to the pod when it is told to, and never a folder
     );
   t.is(statSync('/etc').uid, 0);
   t.is(readlinkSync('/proc/self/exe'), process.execPath);
+});
+
+// ── limits, other processes, other modes
+
+rootTest(
+  'a pod over the limit of an emptyDir on disk is evicted in the kubelet’s words, one below it is not',
+  async (t) => {
+    const node = await withNode(t, {volumeCheckMs: 20});
+    const events: string[] = [];
+    const text = volumePod({
+      volumes: '{name: small, emptyDir: {sizeLimit: 1Mi}}, {name: other, emptyDir: {}}',
+      mounts: '{name: small, mountPath: /small}, {name: other, mountPath: /other}',
+    });
+    const onEvent = ({reason, message}: {reason: string; message: string}) => {
+      if (reason === 'Evicted') events.push(message);
+    };
+    const kept = await node.runPod(read(text.replace('name: vol', 'name: kept')).pod, {supervise: true, onEvent});
+    const pod = await node.runPod(read(text).pod, {onEvent});
+    const twin = await node.runPod(read(text.replace('name: vol', 'name: twin')).pod);
+    const write = 'dd if=/dev/zero of=$1 bs=1024 count=$2 2>/dev/null';
+    await twin.$`sh -c ${write} sh /small/file 900`;
+    await twin.$`sh -c ${write} sh /other/file 3000`;
+    await pod.$({reject: false})`sh -c ${write} sh /small/file 2000`;
+    t.is(await pod.wait(), 137);
+    await kept.$({reject: false})`sh -c ${write} sh /small/file 2000`;
+    const end = await kept.supervision?.untilEnd();
+    const message = 'Usage of EmptyDir volume "small" exceeds the limit "1Mi".';
+    t.like(end, {end: 'ended', status: {phase: 'Failed', reason: 'Evicted', message}}, 'and not started again');
+    t.deepEqual(events, [message, message]);
+    t.is((await twin.containers())[0]?.state, 'RUNNING');
+  },
+);
+
+rootTest.serial('volumes live on when the process that made them has ended, and another removes them', async (t) => {
+  const lab = await makeLab(t);
+  const env = {...lab.env, SUBROOT_ROOT: lab.root};
+  const run = (...args: string[]) => runCli(args, {...lab.child, env});
+  const data = await sharedFolder(t);
+  mkdirSync(join(data, 'part'));
+  writeFileSync(join(data, 'part/precious'), 'still here');
+  const manifest = everyKind
+    .replace(
+      'volumes: [',
+      `volumes: [{name: limited, emptyDir: {sizeLimit: 1Mi}}, {name: data, hostPath: {path: ${data}}}, `,
+    )
+    .replace('volumeMounts: [', 'volumeMounts: [{name: data, mountPath: /data, subPath: part}, ');
+  const started = await runCli(['run', '-'], {...lab.child, env, input: manifest});
+  t.is(started.exitCode, 0, started.stderr);
+  t.regex(started.stderr, /warning: vol: nothing holds emptyDir limited on disk to its sizeLimit 1Mi without --wait/);
+  const looked = await run(
+    'exec',
+    'vol',
+    'sh',
+    '-c',
+    `${lookAtEveryKind}; cat /one /data/precious; echo x > /memory/file`,
+  );
+  t.deepEqual(looked.stdout.split('\n'), [...everyKindInside, 'bluestill here'], looked.stderr);
+  t.is((await run('exec', 'vol', 'cat', '/memory/file')).stdout, 'x\n');
+  t.is((await run('rm', 'vol')).exitCode, 0);
+  await lab.untilNothingIsLeft('the pod was removed');
+  t.is(readFileSync(join(data, 'part/precious'), 'utf8'), 'still here');
+});
+
+rootTest('a pod in the node’s own user namespace has the same volumes', async (t) => {
+  const node = await withNode(t);
+  const {pod: spec, options} = read(everyKind.replace('hostUsers: false', 'hostUsers: true'));
+  const pod = await node.runPod(spec, options);
+  t.deepEqual((await sh(pod, lookAtEveryKind)).split('\n'), everyKindInside);
+});
+
+userTest.serial('with one id the pod’s own volumes are its root’s, and a hostPath waits for a choice', async (t) => {
+  const user = await fakeUser(t);
+  const lab = await makeLab(t, {uid: user.uid});
+  const data = await sharedFolder(t);
+  writeFileSync(join(data, 'file'), 'x', {mode: 0o644});
+  const open = (options: object) =>
+    ChildNode.open(t, {root: lab.root, ...options}, {...lab.child, prefix: user.prefix});
+  const child = await open({});
+  t.is(child.mode, 'single');
+  await child.runText(everyKind.replace('securityContext: {fsGroup: 2000}', ''));
+  t.is(
+    await child.sh('vol', 'stat -L -c %u:%g /disk /memory /secret/password /one; cat /one'),
+    '0:0\n0:0\n0:0\n0:0\nblue',
+  );
+  await child.call('remove', 'vol');
+  const host = volumePod({volumes: `{name: v, hostPath: {path: ${data}}}`, mounts: '{name: v, mountPath: /v}'});
+  await t.throwsAsync(child.runText(host), {code: 'SUBROOT_VOLUME_NO_IDMAP', message: /mode single/});
+  await child.call('close');
+  await child.kill();
+  const chown = await open({volumeIds: 'chown'});
+  await t.throwsAsync(chown.runText(host), {code: 'SUBROOT_VOLUME_CHOWN', message: /mode single has one id/});
+  await chown.call('close');
+  await chown.kill();
+  await lab.untilNothingIsLeft('the end');
 });
