@@ -1,3 +1,4 @@
+import {shiftedVolumeWarning} from '../cve-map.ts';
 import {type Arm, arms, type CheckResult, type Outcome, type Report} from '../result.ts';
 import {byGroup, countWords, groupTitles, outcomeOrder, outcomeSigns, verdictOfAll} from '../verdict.ts';
 import {armWords, attackerWords, cellOf, endWord, observationWords, referenceWords} from './arm-words.ts';
@@ -192,5 +193,6 @@ function legend(): string {
     const {sign, words} = outcomeSigns[each];
     return `<dt class="${classes[each]}"><span aria-hidden="true">${sign}</span> ${words}</dt><dd>${meanings[each]}</dd>`;
   });
-  return `<section aria-labelledby="legend"><h2 id="legend">What the words mean</h2><dl>${items.join('')}</dl></section>`;
+  return `<section aria-labelledby="legend"><h2 id="legend">What the words mean</h2><dl>${items.join('')}</dl>
+<p><strong>Beside all of it:</strong> ${html(shiftedVolumeWarning)}.</p></section>`;
 }

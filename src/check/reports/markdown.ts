@@ -1,4 +1,5 @@
 import {printable} from '../../../native-free/errors.ts';
+import {shiftedVolumeWarning} from '../cve-map.ts';
 import {arms, type CheckResult, type Report} from '../result.ts';
 import {byGroup, countWords, groupTitles, outcomeOrder, outcomeSigns} from '../verdict.ts';
 import {cellOf} from './arm-words.ts';
@@ -26,6 +27,7 @@ function single(report: Report): string[] {
       ),
       ...needsWords(results),
     ]),
+    `Beside all of it: ${text(shiftedVolumeWarning)}.`,
   ];
 }
 
