@@ -1,5 +1,5 @@
-import {CannotTry} from './attempt.ts';
-import {MS, mount, O, type Operation, unshare} from './operation.ts';
+import type {Attempt} from './attempt.ts';
+import {call, MS, mount, O, type Operation, open, unshare, write} from './operation.ts';
 import type {Place} from './place.ts';
 import {everyNamespace, type Who} from './scene.ts';
 
@@ -31,6 +31,11 @@ export function ownMounts(): Operation[] {
   return [unshare('mnt'), mount('none', '/', '', MS.rec + MS.private, '', {optional: true})];
 }
 
+/** A pod that was there before us keeps its network as it is: what is made is made in another one of the same user namespace. */
+export function ownNetwork(place: Place): Operation[] {
+  return !place.isControl && place.scene.target.existing.length > 0 ? [unshare('net')] : [];
+}
+
 /** A second pod has no masks where the target can give every capability; the first one's masks decide whether proc can be mounted. */
 export function unmaskedPod(place: Place): Partial<Who> {
   if (place.isControl) return {};
@@ -41,7 +46,20 @@ export function unmaskedPod(place: Place): Partial<Who> {
   };
 }
 
-export function requireOwnPod(place: Place): void {
-  if (!place.scene.hasOwnUserNamespace(place.scene.pod))
-    throw new CannotTry('the pod has no user namespace of its own');
+/** Writes a setting of the pod the value that it has there: pods that were there before us stay as they are. */
+export function sameSetting(path: string, parts: Pick<Attempt, 'arms'>): Attempt {
+  return {
+    ...parts,
+    name: path.replace('/proc/sys/', ''),
+    who: insidePastMounts,
+    prepare: async (place) => {
+      const {scene, arm} = place;
+      const actor = await scene.actor({...scene.whoOf(arm), ...insidePastMounts(place)});
+      const end = await actor.run([call('content', [path], `read(${path})`)]);
+      const [value] = end.calls[0]?.texts ?? [];
+      if (value === undefined) throw new Error(`${path} cannot be read: ${end.calls[0]?.errno ?? end.how}`);
+      place.keep('value', value.trim());
+    },
+    calls: (place) => [open(path, O.WRONLY), write(`${place.kept<string>('value')}\n`)],
+  };
 }

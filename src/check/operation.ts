@@ -256,8 +256,8 @@ export function listen(): Operation {
   return call('listen', [{of: 'socket'}, 16], 'listen');
 }
 
-export function bindInet(host: string, port: number): Operation {
-  return call('bind', [{of: 'socket'}, {bytes: inetAddress(host, port)}, 16], `bind(${host}:${port})`);
+export function bindInet(host: string, port: number, options: CallOptions = {}): Operation {
+  return call('bind', [{of: 'socket'}, {bytes: inetAddress(host, port)}, 16], `bind(${host}:${port})`, options);
 }
 
 export function connectInet(host: string, port: number): Operation {

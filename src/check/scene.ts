@@ -178,7 +178,10 @@ export class Scene {
     if (who.pod) {
       const {init} = who.pod;
       steps.push(['process', String(init.pid), init.startTime]);
-      if (who.inside && who.inside.length > 0) steps.push(['join', who.inside.join(',')]);
+      // What the pod shares with the host is left as the stage has it: a copy that the same user namespace owns. A namespace of the host is
+      // never acted in, whatever the target has made.
+      const own = (who.inside ?? []).filter((type) => namespaceInode(init.pid, type) !== namespaceInode('self', type));
+      if (own.length > 0) steps.push(['join', own.join(',')]);
       steps.push(['user', this.hasOwnUserNamespace(who.pod) ? 'join' : 'same']);
     } else steps.push(['user', 'same']);
     if (who.uid !== undefined) steps.push(['credentials', String(who.uid), String(who.gid ?? who.uid), '']);

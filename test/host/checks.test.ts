@@ -6,14 +6,28 @@ import {fileURLToPath} from 'node:url';
 import type {ExecutionContext} from 'ava';
 import {allChecks, selectChecks} from '../../src/check/checks.ts';
 import {runChecks} from '../../src/check/engine.ts';
-import type {Report} from '../../src/check/result.ts';
+import type {Ability, Report} from '../../src/check/result.ts';
 import {cgroupMounts, RunFolder} from '../../src/check/run-folder.ts';
+import type {Target} from '../../src/check/target.ts';
 import {SubrootTarget} from '../../src/check/targets/subroot.ts';
+import {startTimeOf} from '../../src/host/proc.ts';
 import {readText} from '../../src/host/process-view.ts';
 import {hostTest, until} from '../helpers/host-test.ts';
 import {makeLab} from '../helpers/lab.ts';
 
 const fixture = fileURLToPath(new URL('../fixtures/check-child.ts', import.meta.url));
+const none: Readonly<Record<Ability, boolean>> = {
+  start: false,
+  'two-pods': false,
+  'same-range': false,
+  control: false,
+  exec: false,
+  'all-capabilities': false,
+  mounts: false,
+  'idmapped-mounts': false,
+  stdio: false,
+  outside: false,
+};
 const rooted = hostTest('linux', 'root', 'userns', 'perl');
 
 async function judge(t: ExecutionContext, names: readonly string[] = [], seed = 'test'): Promise<Report> {
@@ -166,4 +180,35 @@ rooted('a run leaves neither folders nor control groups', async (t) => {
   t.deepEqual(readdirSync(folder), []);
   t.true(existsSync(folder));
   await lab.untilNothingIsNew([...before, 'file: checks/']);
+});
+
+rooted('no namespace of the host is acted in, even where the target is a process of the host', async (t) => {
+  const lab = await makeLab(t);
+  const settings = ['kernel/hostname', 'net/ipv4/ip_forward', 'net/ipv4/ping_group_range', 'kernel/shmmax'];
+  const state = () => [...settings.map((name) => readText(`/proc/sys/${name}`)), readText('/proc/self/mountinfo')];
+  const links = () => readText('/proc/net/dev')?.match(/^ *\S+:/gm);
+  const before = [state(), links()];
+  const init = {pid: process.pid, startTime: startTimeOf(process.pid) ?? ''};
+  const target: Target = {
+    description: {
+      target: `pid:${process.pid}`,
+      version: 'a process of the host',
+      notes: [],
+      abilities: {...none, outside: true},
+    },
+    existing: [
+      {name: 'host', init, declared: {}, exec: () => Promise.reject(new Error('no')), remove: () => Promise.resolve()},
+    ],
+    has: (ability) => ability === 'outside',
+    start: () => Promise.reject(new Error('no')),
+    close: () => Promise.resolve(),
+  };
+  const {results} = await runChecks(target, {
+    checks: selectChecks(['1', '3', '7']).checks,
+    folder: join(lab.root, 'checks'),
+  });
+  t.deepEqual([state(), links()], before);
+  const outcomeOf = (id: string) => results.find((result) => result.id === id)?.outcome;
+  t.is(outcomeOf('userns-inode-differs'), 'broken');
+  t.is(outcomeOf('sysctl-core-pattern'), 'not-blocked');
 });

@@ -1,6 +1,6 @@
 import type {Attempt} from '../attempt.ts';
 import {kubernetes, usable} from '../define.ts';
-import {insidePod} from '../inside.ts';
+import {insidePod, ownNetwork} from '../inside.ts';
 import {blackhole, bridge, loopbackAddress, nftTable} from '../netlink.ts';
 import {AF, ioctl, socket, struct} from '../operation.ts';
 
@@ -25,7 +25,8 @@ export const netAdmin = usable(
     name: 'lo',
     arms: ['control-all', 'treatment-all', 'treatment-default'],
     who: insidePod,
-    calls: () => [
+    calls: (place) => [
+      ...ownNetwork(place),
       socket(AF.inet, 2, 0, 'AF_INET, SOCK_DGRAM'),
       ioctl('socket', SIOCSIFFLAGS, lo, 'SIOCSIFFLAGS, lo up'),
     ],
@@ -40,7 +41,7 @@ export const netAdmin = usable(
       name,
       arms: ['control-all', 'treatment-all', 'treatment-default'],
       who: insidePod,
-      calls: () => [...make, ...remove],
+      calls: (place) => [...ownNetwork(place), ...make, ...remove],
     }),
   ),
 );
