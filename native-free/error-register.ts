@@ -227,6 +227,14 @@ export const errorRegister = {
     mend: 'see why with `pod.supervision.status` and `pod.logs()`',
     grpc: 'FAILED_PRECONDITION',
   },
+  SUBROOT_POD_FQDN: {
+    kind: 'config',
+    layer: 'manifest',
+    message:
+      'the host name of pod {pod} would be {name}, which is too long (64 characters is the max, {length} characters requested)',
+    mend: 'give it a shorter hostname or subdomain, or leave out setHostnameAsFQDN',
+    grpc: 'INVALID_ARGUMENT',
+  },
   SUBROOT_POST_START_FAILED: {
     kind: 'state',
     layer: 'container',

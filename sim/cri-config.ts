@@ -20,7 +20,9 @@ import type {KubernetesVersion} from './kubernetes-versions.ts';
 import {lifeAnnotations} from './life-annotations.ts';
 import type {ConfinementProfile, Pod, PodContainer, VolumeMount} from './pod.ts';
 import {startedContainers, wantsUserNamespace} from './pod.ts';
+import {dnsConfigOf} from './pod-dns.ts';
 import type {EventHandler} from './pod-events.ts';
+import {hostnameOf} from './pod-hosts.ts';
 import {nameErrors} from './pod-names.ts';
 import {notYetError} from './pod-spec.ts';
 import type {MountSources} from './pod-volumes.ts';
@@ -63,6 +65,8 @@ export interface SandboxConfigOptions {
   /** `/var/log/pods` by default. */
   readonly logRoot?: string;
   readonly cgroupParent?: string;
+  /** A file of the node, for a pod that is to see it: its resolv.conf. */
+  readonly readNodeFile?: (path: string) => string | undefined;
 }
 
 /** CRI's `Image.uid` and `Image.username`. */
@@ -79,6 +83,8 @@ export interface ContainerConfigOptions {
   readonly attempt?: number;
   /** Where a mount's source is, as `makeVolumes` answers it; needed when the container mounts anything. */
   readonly sourceOf?: MountSources;
+  /** Files that the kubelet's part writes for the container; a volume at the same place wins. */
+  readonly ownMounts?: readonly Mount[];
   /** What an image name stands for on this node, as PullImage would have answered; the name itself by default. */
   readonly resolveImage?: (image: string) => string;
   /** The user that an image runs as, as ImageStatus answers it; unknown or absent means root. */
@@ -142,15 +148,6 @@ export function namespacesOf(pod: Pod, block: IdBlock | undefined): NamespaceOpt
   };
 }
 
-/**
- * Host name of a pod: its own field or its name, cut to 63 characters without a trailing `-` or `.`; empty on the host network.
- * Source: kubernetes pkg/kubelet/util/util.go and kubelet_pods.go truncatePodHostnameIfNeeded, 1.36.
- */
-export function hostnameOf(pod: Pod): string {
-  if (pod.spec.hostNetwork) return '';
-  return (pod.spec.hostname || pod.metadata.name).slice(0, 63).replace(/[-.]+$/, '');
-}
-
 /** `<root>/<namespace>_<name>_<uid>`. Source: kubernetes pkg/kubelet/kuberuntime/helpers.go BuildPodLogsDirectory. */
 export function logDirectoryOf(pod: Pod, logRoot: string = DEFAULT_LOG_ROOT): string {
   const {namespace, name, uid} = pod.metadata;
@@ -177,13 +174,14 @@ export function sandboxConfigOf(
 ): PodSandboxConfig {
   requireRunnable(pod);
   const {name, namespace, uid, labels, annotations} = pod.metadata;
+  const dnsConfig = dnsConfigOf(pod, () => options.readNodeFile?.('/etc/resolv.conf'));
   const privileged = startedContainers(pod).some((container) => container.securityContext.privileged);
   const resources = podResourcesOf(pod);
   return {
     metadata: {name, namespace, uid, attempt: options.attempt ?? 0},
     hostname: hostnameOf(pod),
     logDirectory: logDirectoryOf(pod, options.logRoot),
-    ...(pod.spec.dnsConfig && {dnsConfig: pod.spec.dnsConfig}),
+    ...(dnsConfig && {dnsConfig}),
     labels: {...labels, ...identityLabels(pod)},
     annotations,
     linux: {
@@ -217,7 +215,7 @@ export function containerConfigOf(
     args: container.args.map(expand),
     ...(container.workingDir !== undefined && {workingDir: container.workingDir}),
     envs: [...environment].map(([key, value]): KeyValue => ({key, value})),
-    mounts: container.volumeMounts.map((mount) => mountOf(mount, block, options)),
+    mounts: mountsOf(container, block, options),
     labels: {...identityLabels(pod), 'io.kubernetes.container.name': container.name},
     annotations: {
       'io.kubernetes.container.hash': hashOf(container),
@@ -269,6 +267,12 @@ const propagations = {
   HostToContainer: 'PROPAGATION_HOST_TO_CONTAINER',
   Bidirectional: 'PROPAGATION_BIDIRECTIONAL',
 } as const;
+
+function mountsOf(container: PodContainer, block: IdBlock | undefined, options: ContainerConfigOptions): Mount[] {
+  const mounts = container.volumeMounts.map((mount) => mountOf(mount, block, options));
+  const taken = new Set(mounts.map(({containerPath}) => containerPath));
+  return [...mounts, ...(options.ownMounts ?? []).filter(({containerPath}) => !taken.has(containerPath))];
+}
 
 /** Source: kubernetes pkg/kubelet/kubelet_pods.go makeMounts, translateMountPropagation, resolveRecursiveReadOnly, 1.36. */
 function mountOf(mount: VolumeMount, block: IdBlock | undefined, options: ContainerConfigOptions): Mount {

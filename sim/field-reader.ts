@@ -240,6 +240,12 @@ export class FieldReader {
     }
   }
 
+  /** A field that is honoured otherwise than its writer may think. */
+  warnOf(name: string, why: string): void {
+    const field = this.#present(name);
+    if (field) this.findings.warn('not-honoured', field.at, this.pathOf(name), `${this.pathOf(name)}: ${why}`);
+  }
+
   /** Fields that Kubernetes knows and that cannot be left out without changing the pod. */
   refuse(name: string, why: string): void {
     const field = this.#present(name);

@@ -21,7 +21,6 @@ export {
   DEFAULT_LOG_ROOT,
   defaultMaskedPaths,
   defaultReadonlyPaths,
-  hostnameOf,
   logDirectoryOf,
   mappingsOf,
   namespacesOf,
@@ -88,11 +87,11 @@ export type {
 } from './pod.ts';
 /** The pod model: API names, defaults filled in, absent stays absent where that means something. */
 export {startedContainers, wantsUserNamespace} from './pod.ts';
+export {dnsConfigOf, parseResolvConf} from './pod-dns.ts';
 export type {EventHandler, PodEvent} from './pod-events.ts';
-export type {Decision, Happening, Task} from './pod-machine.ts';
+export {isTerminationFile, plannedPodFiles, podFilesFolder, removePodFiles} from './pod-files.ts';
+export {hostnameOf, hostsFileOf} from './pod-hosts.ts';
 // ── a pod's life
-/** What a kubelet does next for a pod, as a value. */
-export {PodMachine} from './pod-machine.ts';
 export type {Manifests, OtherObject, ParseOptions} from './pod-spec.ts';
 // ── manifests → pods
 /** Text → pods, other objects and warnings. */

@@ -1,5 +1,5 @@
 import {setTimeout as sleep} from 'node:timers/promises';
-import type {ContainerConfig, ContainerStatus, PodSandboxConfig, RuntimeService} from '../native-free/cri.ts';
+import type {ContainerConfig, ContainerStatus, Mount, PodSandboxConfig, RuntimeService} from '../native-free/cri.ts';
 import {SubrootError, subrootError} from '../native-free/errors.ts';
 import {ApiObjects} from './api-objects.ts';
 import type {ConfinementOptions, ContainerConfigOptions, SandboxConfigOptions} from './cri-config.ts';
@@ -11,6 +11,7 @@ import type {Ledger} from './ledger.ts';
 import type {Pod, PodContainer} from './pod.ts';
 import {startedContainers, wantsUserNamespace} from './pod.ts';
 import type {EventHandler} from './pod-events.ts';
+import {makePodFiles, needsPodFiles, removePodFiles} from './pod-files.ts';
 import type {PodSupervisor, SuperviseOptions} from './pod-supervisor.ts';
 import type {VolumeIds, VolumePlan} from './pod-volumes.ts';
 import {claimVolumes, makeVolumes, planVolumes, removeVolumes} from './pod-volumes.ts';
@@ -155,10 +156,12 @@ async function startSteps(
       environmentOf: (container) => containerEnvironment(pod, container, configOptions),
       onMade: (what, takeBack) => undo.push({what, run: async () => takeBack()}),
     }));
+  const filesOf = needsPodFiles(pod) ? await startFiles(pod, podDir, block, host, options, undo) : undefined;
   const configOf = (container: PodContainer, attempt = options.attempt ?? 0) =>
     containerConfigOf(pod, container, block, {
       ...configOptions,
       attempt,
+      ...(filesOf && {ownMounts: filesOf(container, attempt)}),
       ...(sourceOf && {sourceOf}),
       ...(options.onEvent && {onEvent: options.onEvent}),
       ...(options.confinement && {confinement: options.confinement}),
@@ -204,6 +207,19 @@ async function startSteps(
   for (const config of configs) containers.push(await start(config));
   proceed('it was handed over');
   return {...made, initContainers, containers};
+}
+
+async function startFiles(
+  pod: Pod,
+  podDir: string,
+  block: IdBlock | undefined,
+  host: VolumeHost,
+  options: StartPodOptions,
+  undo: Undo[],
+): Promise<(container: PodContainer, attempt: number) => readonly Mount[]> {
+  undo.push({what: 'pod files', run: () => removePodFiles(podDir, host)});
+  const {node = unknownNode, readNodeFile = () => undefined} = options;
+  return await makePodFiles(pod, {podDir, block, host, node, readNodeFile});
 }
 
 function planPodVolumes(pod: Pod, podDir: string, host: VolumeHost, options: StartPodOptions): Promise<VolumePlan> {
@@ -322,7 +338,7 @@ async function undoAll(pod: Pod, undo: readonly Undo[], error: unknown): Promise
   for (const step of undo.toReversed()) {
     // Removing a sandbox removes its containers; the block and the folders wait until the sandbox is surely gone.
     const blocked =
-      (step.what === 'id block' || step.what === 'volumes') && left.some((what) => what.startsWith('sandbox'));
+      ['id block', 'volumes', 'pod files'].includes(step.what) && left.some((what) => what.startsWith('sandbox'));
     try {
       if (blocked) left.push(step.what);
       else await step.run();
@@ -372,6 +388,7 @@ export async function removePod(runtime: RuntimeService, started: StartedPod, no
   }
   await runtime.removePodSandbox({podSandboxId: started.podSandboxId});
   const {uid} = started.pod.metadata;
+  await removePodFiles(ledger.podDir(uid), volumeHost);
   await removeVolumes(ledger.podDir(uid), volumeHost);
   if (started.block) ledger.release(uid);
 }

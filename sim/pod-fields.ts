@@ -28,12 +28,20 @@ export function readPodSpec(spec: FieldReader): PodSpec {
       hostUsers: spec.boolean('hostUsers'),
       shareProcessNamespace: spec.boolean('shareProcessNamespace'),
       hostname: spec.string('hostname'),
+      subdomain: spec.string('subdomain') || undefined,
+      dnsPolicy: readDnsPolicy(spec),
       runtimeClassName: spec.string('runtimeClassName'),
       os: osName === undefined ? undefined : {name: osName},
       dnsConfig: readDnsConfig(spec.object('dnsConfig')),
       activeDeadlineSeconds: spec.integer('activeDeadlineSeconds'),
       nodeName: spec.string('nodeName'),
       serviceAccountName: spec.string('serviceAccountName') ?? spec.string('serviceAccount'),
+    }),
+    setHostnameAsFQDN: spec.boolean('setHostnameAsFQDN') ?? false,
+    hostAliases: spec.objects('hostAliases').map((alias) => {
+      const result = {ip: alias.string('ip') ?? '', hostnames: alias.strings('hostnames') ?? []};
+      alias.finish();
+      return result;
     }),
     hostNetwork: spec.boolean('hostNetwork') ?? false,
     hostPID: spec.boolean('hostPID') ?? false,
@@ -55,14 +63,25 @@ export function readPodSpec(spec: FieldReader): PodSpec {
   spec.refuse('resourceClaims', 'the containers would miss their devices');
   spec.refuse('ephemeralContainers', 'subroot starts only init containers and containers');
   spec.notHonoured(
-    ...['affinity', 'automountServiceAccountToken', 'dnsPolicy', 'enableServiceLinks'],
-    ...['hostAliases', 'nodeSelector', 'overhead', 'preemptionPolicy', 'priority'],
+    ...['affinity', 'automountServiceAccountToken', 'nodeSelector', 'overhead', 'preemptionPolicy', 'priority'],
     ...['priorityClassName', 'readinessGates', 'resources', 'schedulerName', 'schedulingGates', 'schedulingGroup'],
-    ...['serviceAccount', 'serviceAccountName', 'setHostnameAsFQDN', 'subdomain', 'tolerations'],
+    ...['serviceAccount', 'serviceAccountName', 'tolerations'],
     ...['topologySpreadConstraints', 'workloadRef'],
   );
   spec.finish();
   return result;
+}
+
+function readDnsPolicy(spec: FieldReader): string | undefined {
+  // There are no services that links could be of.
+  spec.boolean('enableServiceLinks');
+  const policy = spec.string('dnsPolicy');
+  if (policy?.startsWith('ClusterFirst'))
+    spec.warnOf(
+      'dnsPolicy',
+      'there is no cluster here, so this brings no name server; None and Default do what they say',
+    );
+  return policy;
 }
 
 function readDnsConfig(reader: FieldReader | undefined): PodDnsConfig | undefined {
@@ -160,6 +179,7 @@ function readContainer(reader: FieldReader, role: 'init' | 'app' | 'ephemeral'):
     }),
     securityContext: readSecurityContext(reader.object('securityContext')),
     resources: readResources(reader.object('resources')),
+    hasTerminationFile: reader.has('terminationMessagePath') || reader.has('terminationMessagePolicy'),
     terminationMessagePath: reader.string('terminationMessagePath') ?? '/dev/termination-log',
     terminationMessagePolicy: reader.string('terminationMessagePolicy') ?? 'File',
   };

@@ -132,9 +132,10 @@ export function isReady(status: PodStatus): boolean {
  * The word of kubectl's STATUS column: the phase, or the reason why a container waits or ended.
  * Source: kubernetes pkg/printers/internalversion/printers.go printPod, 1.36.
  */
-export function statusWord({phase, reason, containers}: PodStatus): string {
+export function statusWord({phase, reason, conditions, containers}: PodStatus): string {
   if (reason !== undefined) return reason;
-  const inits = containers.filter(({role}) => role !== 'app');
+  const isInitialized = conditions.some(({type, status}) => type === 'Initialized' && status);
+  const inits = isInitialized ? [] : containers.filter(({role}) => role !== 'app');
   for (const [i, {role, state, started}] of inits.entries()) {
     if (role === 'sidecar' ? started : state.kind === 'terminated' && state.exitCode === 0) continue;
     if (state.kind === 'terminated') return `Init:${state.reason}`;

@@ -48,6 +48,12 @@ export interface PodSpec {
   readonly hostIPC: boolean;
   readonly shareProcessNamespace?: boolean;
   readonly hostname?: string;
+  readonly subdomain?: string;
+  /** The host name is the whole name, with the subdomain's. */
+  readonly setHostnameAsFQDN: boolean;
+  readonly hostAliases: readonly {readonly ip: string; readonly hostnames: readonly string[]}[];
+  /** `ClusterFirst` when absent, and there is no cluster. */
+  readonly dnsPolicy?: string;
   readonly restartPolicy: RestartPolicy;
   /** Seconds. */
   readonly terminationGracePeriodSeconds: number;
@@ -131,6 +137,8 @@ export interface PodContainer extends ContainerLife {
     readonly limits: Readonly<Record<string, string>>;
     readonly requests: Readonly<Record<string, string>>;
   };
+  /** The manifest says something of its last words: it gets a file for them. Simplified: in Kubernetes every container has one. */
+  readonly hasTerminationFile: boolean;
   readonly terminationMessagePath: string;
   readonly terminationMessagePolicy: string;
 }

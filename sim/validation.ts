@@ -2,6 +2,7 @@ import {subrootError} from '../native-free/errors.ts';
 import {envErrors} from './env-validation.ts';
 import type {FieldError} from './field-error.ts';
 import {aggregate, forbidden, invalid, required, unsupported} from './field-error.ts';
+import {hostErrors} from './host-validation.ts';
 import {isPullPolicy, pullPolicies} from './image-pull.ts';
 import type {FeatureGates, KubernetesRules, KubernetesVersion} from './kubernetes-versions.ts';
 import {isGateOn, NEWEST_MINOR, rulesOf} from './kubernetes-versions.ts';
@@ -125,6 +126,7 @@ function valueErrors(spec: PodSpec, kubernetes: KubernetesVersion, gates: Featur
     const value = spec.terminationGracePeriodSeconds;
     errors.push(invalid('spec.terminationGracePeriodSeconds', value, 'must be greater than or equal to 0'));
   }
+  errors.push(...hostErrors(spec));
   const deadline = spec.activeDeadlineSeconds;
   if (deadline !== undefined && !(deadline >= 1 && deadline <= 2_147_483_647))
     errors.push(invalid('spec.activeDeadlineSeconds', deadline, 'must be between 1 and 2147483647, inclusive'));

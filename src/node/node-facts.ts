@@ -1,4 +1,4 @@
-import {statfsSync} from 'node:fs';
+import {readFileSync, statfsSync} from 'node:fs';
 import {availableParallelism, hostname, networkInterfaces, totalmem} from 'node:os';
 import type {NodeFacts} from '../../sim/index.ts';
 
@@ -23,4 +23,13 @@ export function readNodeFacts(root: string): NodeFacts {
       'ephemeral-storage': String(blocks * bsize),
     },
   };
+}
+
+/** A file of this machine that pods may get a copy of; undefined when it cannot be read. */
+export function readNodeFile(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
 }

@@ -10,6 +10,8 @@ import {
   type Pod,
   type PodNetwork,
   type PodSupervisor,
+  podFilesFolder,
+  removePodFiles,
   removeVolumes,
   type StartedPod,
   type SuperviseOptions,
@@ -28,7 +30,7 @@ import {type SandboxRecord, StateStore} from '../runtime/state-store.ts';
 import {stateRoot} from '../state-root.ts';
 import {chooseMode, joining, type Mode, type ModeSetup, startAgent} from '../userns/mode.ts';
 import {lazyNetwork} from './lazy-network.ts';
-import {readNodeFacts} from './node-facts.ts';
+import {readNodeFacts, readNodeFile} from './node-facts.ts';
 import type {NodeOptions, ObjectsInput, PodInput} from './node-options.ts';
 import {ensureImages} from './pod-images.ts';
 import {objectsOf} from './pod-input.ts';
@@ -261,6 +263,8 @@ export class PodNode implements AsyncDisposable {
         networkOf: (id) => this.#networkOf(id),
         isStopping: (id) => store.isStopping(id),
         removeLog: (path) => rmSync(path, {force: true}),
+        readNodeFile,
+        ...(options.supervise ? {messageOf: (await import('./termination-message.ts')).terminationMessageOf} : {}),
         ...(options.supervise ? {supervise: await this.#superviseOptions(options.supervise, listeners)} : {}),
         ...(nodeResources ? {nodeResources} : {}),
         ...(options.signal ? {signal: options.signal} : {}),
@@ -376,6 +380,7 @@ export class PodNode implements AsyncDisposable {
     await this.stopPod(record, {gracePeriod: 0, ...options});
     await this.runtime.removePodSandbox({podSandboxId: record.id});
     const podDir = this.ledger.podDir(metadata.uid);
+    if (existsSync(podFilesFolder(podDir))) await removePodFiles(podDir, this.volumeHost);
     if (existsSync(join(podDir, 'volumes'))) await removeVolumes(podDir, this.volumeHost);
     for (const folder of [join(this.root, 'evidence', record.id), record.config.logDirectory ?? ''])
       if (existsSync(folder)) rmSync(folder, {recursive: true, force: true});

@@ -14,6 +14,7 @@ import {
   type IdPool,
   localVolumeHost,
   type Pod,
+  plannedPodFiles,
   plannedSources,
   planVolumes,
   poolFrom,
@@ -37,7 +38,7 @@ import {filterOf, refuseSecurityModules} from '../runtime/security-profile.ts';
 import type {SandboxRecord} from '../runtime/state-store.ts';
 import {stateRoot} from '../state-root.ts';
 import {chooseMode, type Mode, type ModeSetup} from '../userns/mode.ts';
-import {readNodeFacts} from './node-facts.ts';
+import {readNodeFacts, readNodeFile} from './node-facts.ts';
 import type {NodeOptions, PodInput} from './node-options.ts';
 import {planImage} from './planned-image.ts';
 import {isPod, objectsOf, podOf} from './pod-input.ts';
@@ -195,7 +196,7 @@ export async function planPod(input: PodInput | Pod, options: NodeOptions = {}):
   const {pool, idsPerPod} = poolOf(setup, options);
   const sample: IdBlock = granted ? {hostId: granted.start, size: granted.size} : {hostId: pool.first, size: idsPerPod};
   const block = wantsUserNamespace(pod) ? sample : undefined;
-  const config = sandboxConfigOf(pod, block, {logRoot: join(root, 'logs')});
+  const config = sandboxConfigOf(pod, block, {logRoot: join(root, 'logs'), readNodeFile});
   const sandbox: SandboxRecord = {id: '', config, runtimeHandler: '', mode: setup.mode, createdAt: '0', bootId: ''};
   const nodeResources = await nodeResourcesFor(pod, {requireLimits: options.requireLimits ?? false});
   const planner = new Planner(root);
@@ -216,6 +217,7 @@ export async function planPod(input: PodInput | Pod, options: NodeOptions = {}):
   for (const container of pod.spec.containers) {
     const asked = containerConfigOf(pod, container, block, {
       sourceOf,
+      ownMounts: plannedPodFiles(pod, podDir, container),
       resolveImage: (image) => imageTarget(image, options),
       objects,
       node,

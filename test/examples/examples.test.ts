@@ -102,3 +102,17 @@ hostTest('root', 'userns').serial('shared-folder.yaml: the reader sees what root
   t.deepEqual(await read('/notes/secret'), {exitCode: 1, output: 'cat: /notes/secret: Permission denied'});
   t.is((await run('rm', 'shared-folder')).exitCode, 0);
 });
+
+hostTest('root', 'userns').serial(
+  'looked-after.yaml: a sidecar, probes, hooks and restarts, while run --wait looks after it',
+  async (t) => {
+    const run = cliOf('looked-after');
+    const words = ['run', 'examples/looked-after.yaml', '--image', 'debian=host', '--wait', '--backoff', '50ms,100ms'];
+    const {exitCode, output} = await run(...words);
+    t.is(exitCode, 0, output);
+    t.regex(output, /^looked-after\/worker: prepared$/m);
+    t.regex(output, /^looked-after\/server: asked$/m);
+    t.regex((await run('pods')).output, /Ready +0\/3 +Completed +2 +looked-after/);
+    t.is((await run('rm', 'looked-after')).exitCode, 0);
+  },
+);

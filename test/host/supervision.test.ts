@@ -2,8 +2,11 @@ import {execFileSync} from 'node:child_process';
 import {chmodSync, existsSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import type {PodInput, PodNode, RunningPod} from '../../src/index.ts';
+import {runCli} from '../helpers/child-node.ts';
+import {fakeUser} from '../helpers/fake-user.ts';
 import {hostTest, until, withNode} from '../helpers/host-test.ts';
 import {sh, sharedFolder, sharing} from '../helpers/in-pod.ts';
+import {makeLab} from '../helpers/lab.ts';
 
 const it = hostTest('root', 'userns', 'perl');
 
@@ -283,3 +286,165 @@ it.serial('a pod whose supervision is released goes on alone; one that is waited
   await until('it has ended', async () => (await alone.containers())[0]?.state === 'EXITED');
   t.is((await alone.containers())[0]?.restarts, 0);
 });
+
+// ── what a container is given, and what it leaves
+
+for (const mode of ['host', 'single'] as const) {
+  it.serial(`aliases, a whole name and the node’s DNS are in the files of a pod (mode ${mode})`, async (t) => {
+    const node = await withNode(t, {mode});
+    const pod = await node.runPod({
+      name: 'named',
+      subdomain: 'sub',
+      setHostnameAsFQDN: true,
+      hostAliases: [{ip: '10.1.2.3', hostnames: ['db', 'db.local']}],
+      dnsPolicy: 'Default',
+      dnsConfig: {options: [{name: 'ndots', value: '7'}]},
+      containers: [{name: 'a'}, {name: 'b'}],
+    });
+    for (const container of ['a', 'b']) {
+      const hosts = await sh(pod, 'cat /etc/hosts', {container});
+      t.regex(hosts, /^127\.0\.0\.1\tnamed\.sub\.default\.svc\.cluster\.local\tnamed$/m);
+      t.regex(hosts, /^10\.1\.2\.3\tdb\tdb\.local$/m);
+    }
+    t.is(await sh(pod, 'hostname'), 'named.sub.default.svc.cluster.local');
+    t.is(await sh(pod, 'stat -c %u:%g:%a /etc/hosts'), '0:0:644');
+    await sh(pod, 'echo 10.1.2.4 more >> /etc/hosts');
+    t.regex(await sh(pod, 'cat /etc/resolv.conf'), /^options .*ndots:7$/m);
+  });
+}
+
+it.serial(
+  'the last words of a container are its message; without any, and when it failed, the end of its log',
+  async (t) => {
+    const node = await withNode(t);
+    const says = (script: string, more: object = {}) => ({
+      command: ['sh', '-c', script],
+      terminationMessagePath: '/dev/termination-log',
+      ...more,
+    });
+    const pod = await node.runPod(
+      {
+        restartPolicy: 'Never',
+        containers: [
+          {name: 'words', ...says('echo on the way; echo it is enough > /dev/termination-log; exit 1')},
+          {
+            name: 'user',
+            ...says('printf by-anybody > /dev/termination-log', {securityContext: {runAsUser: 1000, runAsGroup: 1000}}),
+          },
+          {
+            name: 'long',
+            ...says('head -c 5000 /dev/zero | tr "\\0" x > /last/words; printf end >> /last/words', {
+              terminationMessagePath: '/last/words',
+            }),
+          },
+          {
+            name: 'log',
+            ...says('echo first; echo out; echo err >&2; exit 2', {terminationMessagePolicy: 'FallbackToLogsOnError'}),
+          },
+          {name: 'fine', ...says('echo out', {terminationMessagePolicy: 'FallbackToLogsOnError'})},
+          {name: 'none', command: ['sh', '-c', 'echo unheard > /dev/termination-log']},
+        ],
+      },
+      {supervise: fast},
+    );
+    await pod.wait();
+    const ends = pod.supervision?.status.containers.map(({name, state}) => [
+      name,
+      state.kind === 'terminated' ? state.message : state.kind,
+    ]);
+    const [, , long] = ends ?? [];
+    t.is(long?.[1]?.length, 4096);
+    t.regex(long?.[1] ?? '', /^x+end$/);
+    const log = ends?.[3]?.[1] ?? '';
+    t.deepEqual(log.trim().split('\n').sort(), ['err', 'first', 'out']);
+    t.deepEqual(
+      ends?.filter((_, i) => i !== 2 && i !== 3),
+      [
+        ['words', 'it is enough\n'],
+        ['user', 'by-anybody'],
+        ['fine', ''],
+        ['none', ''],
+      ],
+    );
+  },
+);
+
+it.serial('a restarted container has a new file for its last words, and the one before keeps its own', async (t) => {
+  const node = await withNode(t);
+  const pod = await supervised(node, {
+    restartPolicy: 'OnFailure',
+    terminationMessagePath: '/dev/termination-log',
+    command: [
+      'sh',
+      '-c',
+      'n=$(cat /dev/shm/n 2>/dev/null || echo 0); echo $((n + 1)) > /dev/shm/n; printf "%s" "$n" > /dev/termination-log; test $n -ge 1',
+    ],
+  });
+  await pod.wait();
+  const [main] = pod.supervision.status.containers;
+  t.like(main, {state: {kind: 'terminated', message: '1'}, lastState: {message: '0'}, restartCount: 1});
+});
+
+// ── modes
+
+it.serial('hooks and probes reach a pod of mode single too', async (t) => {
+  const node = await withNode(t, {mode: 'single'});
+  const pod = await supervised(node, {
+    ...serving(8080),
+    terminationGracePeriodSeconds: 1,
+    lifecycle: {postStart: {exec: {command: ['touch', '/tmp/started']}}},
+    readinessProbe: probe({httpGet: {path: '/', port: 8080}}, {failureThreshold: 30}),
+    livenessProbe: probe({exec: {command: ['test', '-e', '/tmp/started']}}),
+  });
+  await pod.supervision.untilReady();
+  await sh(pod, 'rm /tmp/started');
+  await pod.supervision.until(({containers: [main]}) => main?.restartCount === 1);
+  t.pass();
+});
+
+hostTest('root', 'userns', 'perl', 'newuidmap', 'setpriv').serial(
+  'an ordinary user looks after a pod of mode subid: hooks, an HTTP probe, and the end',
+  async (t) => {
+    const user = await fakeUser(t, {subuid: 'NAME:3000000000:131072\n'});
+    const lab = await makeLab(t, {uid: user.uid});
+    // The server ends when it was asked, which only the probe does.
+    const once = server(8080).replace('close $c;', 'close $c; exit 0;');
+    const manifest = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: {name: 'theirs'},
+      spec: {
+        hostUsers: false,
+        restartPolicy: 'Never',
+        activeDeadlineSeconds: 60,
+        terminationGracePeriodSeconds: 1,
+        hostAliases: [{ip: '10.0.0.1', hostnames: ['db']}],
+        containers: [
+          {
+            name: 'main',
+            image: 'host',
+            command: [
+              'sh',
+              '-c',
+              'until test -e /dev/shm/hooked; do sleep 0.02; done; grep db /etc/hosts; exec "$@"',
+              'sh',
+              'perl',
+              '-e',
+              once,
+            ],
+            lifecycle: {postStart: {exec: {command: ['touch', '/dev/shm/hooked']}}},
+            startupProbe: probe({httpGet: {path: '/', port: 8080}}, {failureThreshold: 50}),
+          },
+        ],
+      },
+    };
+    const {exitCode, stdout, stderr} = await runCli(['--root', lab.root, 'run', '-', '--wait', '--rm'], {
+      ...lab.child,
+      prefix: user.prefix,
+      input: JSON.stringify(manifest),
+    });
+    t.is(exitCode, 0, stderr);
+    t.regex(stderr, /mode subid/);
+    t.is(stdout, '10.0.0.1\tdb\n');
+  },
+);

@@ -49,6 +49,14 @@ class World {
     return started as never;
   }
 
+  /** As start, but answers as soon as the pod is looked after: it may wait for its init containers. */
+  async begin(spec: string, more: Partial<StartPodOptions> = {}) {
+    const starting = this.start(spec, more);
+    starting.catch(() => undefined);
+    await this.clock.untilAwaited();
+    return {starting};
+  }
+
   reasons(): string[] {
     return this.events.map(({reason, container}) => (container === undefined ? reason : `${reason} ${container}`));
   }
@@ -412,7 +420,7 @@ test('postStart runs after the start and before the next container; one that fai
   world.runtime.onExec = (_, [cmd]) => (cmd === 'hook' ? Math.max(0, fails--) : 0);
   const spec =
     'containers: [{name: a, image: host, lifecycle: {postStart: {exec: {command: [hook]}}}}, {name: b, image: host}]';
-  const starting = world.start(spec);
+  const {starting} = await world.begin(spec);
   await world.clock.advance(2000);
   const {supervisor} = await starting;
   const order = world.runtime.calls.filter((call) => /^(startContainer|execSync|stopContainer)/.test(call));
@@ -507,7 +515,7 @@ test('init containers run in order; a sidecar is waited for until it has started
   const world = new World(t);
   let isUp = false;
   world.runtime.onExec = () => Number(!isUp);
-  const starting = world.start(withInits);
+  const {starting} = await world.begin(withInits);
   await world.clock.advance(500);
   t.deepEqual(world.calls('startContainer'), ['startContainer i1']);
   world.runtime.exit('i1', 0);
@@ -531,7 +539,9 @@ test('init containers run in order; a sidecar is waited for until it has started
 
 test('a failed init container is started again with back-off, and the rest waits', async (t) => {
   const world = new World(t);
-  const starting = world.start('initContainers: [{name: i, image: host}], containers: [{name: a, image: host}]');
+  const {starting} = await world.begin(
+    'initContainers: [{name: i, image: host}], containers: [{name: a, image: host}]',
+  );
   await world.clock.advance(200);
   world.runtime.exit('i', 1);
   await world.clock.advance(300);
@@ -551,7 +561,7 @@ test('a failed init container is started again with back-off, and the rest waits
 
 test('with restartPolicy Never a failed init container ends the start', async (t) => {
   const world = new World(t);
-  const starting = world.start(
+  const {starting} = await world.begin(
     'restartPolicy: Never, initContainers: [{name: i, image: host}], containers: [{name: a, image: host}]',
   );
   const refused = t.throwsAsync(starting, {
@@ -573,7 +583,9 @@ test('when the containers of a job have ended its sidecars are stopped, the last
   );
   world.runtime.exit('a', 0);
   await world.clock.advance(1000);
-  t.is((await supervisor.ended).status.phase, 'Succeeded');
+  const {status} = await supervisor.ended;
+  t.is(status.phase, 'Succeeded');
+  t.is(statusWord(status), 'Completed');
   t.deepEqual(world.calls('stopContainer'), ['stopContainer s2 30', 'stopContainer s1 30']);
 });
 
@@ -665,9 +677,12 @@ test('a first start that fails is told at once; a later one waits and is tried a
 test('an abort while an init container waits undoes everything', async (t) => {
   const world = new World(t);
   const controller = new AbortController();
-  const starting = world.start('initContainers: [{name: i, image: host}], containers: [{name: a, image: host}]', {
-    signal: controller.signal,
-  });
+  const {starting} = await world.begin(
+    'initContainers: [{name: i, image: host}], containers: [{name: a, image: host}]',
+    {
+      signal: controller.signal,
+    },
+  );
   const refused = t.throwsAsync(starting, {code: 'SUBROOT_POD_ABORTED'});
   await world.clock.advance(1000);
   controller.abort(new Error('enough'));

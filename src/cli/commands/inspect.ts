@@ -1,4 +1,5 @@
 import {lifeOf} from '../../node/pod-life.ts';
+import {terminationMessageOf} from '../../node/termination-message.ts';
 import {defineCommand} from '../command.ts';
 import {criJson} from '../cri-json.ts';
 import {drawFields} from '../draw-fields.ts';
@@ -28,7 +29,9 @@ export const inspectCommand = defineCommand({
     const inventory = openInventory(root);
     const containerId = await containerOf(findTarget(inventory, words[0] ?? ''), flags.container, output);
     const {status, info} = await inventory.containerStatus({containerId, verbose: true});
-    const value = criJson({status, info: infoOf(info)}) as object;
+    // What the container left as its last words stands beside what the runtime says.
+    const message = [status.message, terminationMessageOf(status)].filter(Boolean).join('\n');
+    const value = criJson({status: {...status, message}, info: infoOf(info)}) as object;
     await output.emit(value, () => drawFields(value, output));
     return exitCodes.ok;
   },
