@@ -148,8 +148,10 @@ export class PodSupervisor {
     }
     await Promise.allSettled(this.#work);
     this.#publish();
-    if (!this.#isUp)
-      this.#settleUp.reject(this.#fatal ?? new Error('the pod ended before its containers were started'));
+    if (!this.#isUp) {
+      const details = {pod: this.#parts.pod.metadata.name, phase: this.status.reason ?? this.status.phase};
+      this.#settleUp.reject(this.#fatal ?? subrootError('SUBROOT_POD_ENDED', details));
+    }
     if (this.#fatal !== undefined) throw this.#fatal;
     return {status: this.status, end: this.#end ?? 'ended'};
   }

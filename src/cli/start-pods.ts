@@ -90,8 +90,8 @@ const LAST_LINES = 5;
 
 /** Nobody waits, so a container that has ended is a mistake of its command, unless the pod says that it may (restartPolicy) and all went well. */
 async function requireStillRunning({pod, spec}: Pick<Started, 'pod' | 'spec'>, output: Output): Promise<void> {
-  for (const {id, name, state, exitCode} of await pod.containers()) {
-    if (state !== 'EXITED') continue;
+  for (const {id, name, role, state, exitCode} of await pod.containers()) {
+    if (state !== 'EXITED' || role === 'init') continue;
     if (exitCode === 0 && spec.spec.restartPolicy !== 'Always') {
       output.note(`subroot: container ${name} of pod ${shownName(pod)} has ended already, with exit code 0`);
       continue;

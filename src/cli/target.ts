@@ -58,7 +58,11 @@ export async function containerOf({pod, containerId}: Target, name: string | und
     throw usageError('the word names a container already, and -c another', 'leave -c out, or name the pod');
   }
   if (name === undefined) {
-    const [first, ...others] = (await pod.containers()).map((container) => printable(container.name));
+    const all = await pod.containers();
+    const meant = all.find(({role}) => role === 'app') ?? all[0];
+    const [first, ...others] = [meant, ...all.filter((each) => each !== meant)].map((each) =>
+      printable(each?.name ?? ''),
+    );
     if (others.length > 0)
       output.progress(
         `container ${first} is meant; -c names another of pod ${printable(pod.name)}: ${others.join(', ')}`,

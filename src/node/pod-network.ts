@@ -83,7 +83,7 @@ async function withReason<Result>(
     return await untilAbort(talk(), signal, dialed);
   } catch (error) {
     // Its process is over by then, or the talk failed for another reason.
-    const why = await Promise.race([dialed.ended, delay(100, undefined, {ref: false})]);
+    const why = await Promise.race([dialed.ended, delay(1000, undefined, {ref: false})]);
     throw why === undefined ? error : new Error(`dial tcp ${address}: ${why}`);
   } finally {
     dialed.close();
