@@ -35,7 +35,11 @@ while (my $c = $s->accept) {
   print $c "HTTP/1.1 $code\r\n${'$'}{more}Content-Length: 3\r\n\r\nhi\n";
   close $c;
 }`;
-const serving = (port: number) => ({command: ['perl', '-e', server(port)]});
+const serving = (port: number) => ({
+  command: ['perl', '-e', server(port)],
+  // Until it listens: a machine may be busy.
+  startupProbe: probe({tcpSocket: {port}}, {failureThreshold: 60}),
+});
 
 async function supervised(
   node: PodNode,
