@@ -90,8 +90,3 @@ export function formatReference(reference: ImageReference): string {
   const name = repositoryName(reference);
   return reference.digest === undefined ? `${name}:${reference.tag ?? 'latest'}` : `${name}@${reference.digest}`;
 }
-
-/** What people write for it: without `docker.io/library/`. */
-export function familiarName(full: string): string {
-  return full.replace(/^docker\.io\/(?:library\/(?=[^/]+$))?/, '');
-}

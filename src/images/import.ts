@@ -113,16 +113,18 @@ async function importFile(
   options: ImportOptions,
 ): Promise<readonly FetchedImage[]> {
   const top = new Set<string>();
+  let isEmpty = true;
   try {
     await readTar(path, async ({name}) => {
       const member = memberName(name);
+      isEmpty = false;
       if (!member.includes('/')) top.add(member);
     });
   } catch (error) {
     options.signal?.throwIfAborted();
     throw refuse(source, `it is no tar (${error instanceof Error ? error.message : String(error)})`, error);
   }
-  if (top.size === 0) throw refuse(source, 'it is empty');
+  if (isEmpty) throw refuse(source, 'it is empty');
   const isLayout = top.has('oci-layout') && top.has('index.json');
   // An archive of `docker save` is both from version 25 on; its own list has the names.
   if (!isLayout && !top.has('manifest.json')) return [await importRootTar(store, spool, path, source, options)];
@@ -365,16 +367,20 @@ async function importRootTar(
 ): Promise<FetchedImage> {
   if (options.name === undefined) throw unnamed(source);
   const blob = await spool.keep(createReadStream(path));
-  const hash = createHash('sha256');
   const {stream: plain, compression} = await openPlain(blob.path);
+  let diffId = blob.digest;
   try {
-    for await (const chunk of plain) hash.update(chunk as Buffer);
+    if (compression !== 'none') {
+      const hash = createHash('sha256');
+      for await (const chunk of plain) hash.update(chunk as Buffer);
+      diffId = `sha256:${hash.digest('hex')}`;
+    }
   } finally {
     plain.destroy();
   }
   const kind = compression === 'none' ? 'tar' : `tar+${compression}`;
   spool.adopt(blob.digest, blob.path);
-  return rootImage(store, {...blob, kind, diffId: `sha256:${hash.digest('hex')}`}, source, options.name);
+  return rootImage(store, {...blob, kind, diffId}, source, options.name);
 }
 
 async function importFolder(

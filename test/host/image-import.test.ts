@@ -91,6 +91,9 @@ rootTest('a root file system comes from a tar, packed or not, from standard inpu
   }
   const pod = await node.runPod({image: 'root:folder', ...sleeps});
   t.is(await sh(pod, 'stat -c "%u %g %a" /srv/owned; cat /etc/motd'), '1000 50 4711\nof the image');
+  // A tar of a folder somewhere below: nothing of it is at the top.
+  const below = (await layerOf([{name: 'usr/share/doc/a', mode: 0o644, content: 'a'}])).tar;
+  t.is((await images.importFrom(write('below.tar', below), {name: 'root:below'})).length, 1);
   // It has no program of its own.
   await t.throwsAsync(node.runPod({image: 'root:tar'}), {
     code: 'SUBROOT_CONFIG_INVALID',

@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import {familiarName, formatReference, isDigest, parseImageReference} from '../../native-free/image-reference.ts';
+import {formatReference, isDigest, parseImageReference} from '../../native-free/image-reference.ts';
 
 const digest = `sha256:${'0123456789abcdef'.repeat(4)}`;
 const valid: readonly (readonly [text: string, full: string])[] = [
@@ -80,12 +80,6 @@ test('any text is a name or is told why not, and what is a name stays the same w
     }),
     {numRuns: 2000},
   );
-});
-
-test('people see names without what every name has', (t) => {
-  t.is(familiarName('docker.io/library/debian:12'), 'debian:12');
-  t.is(familiarName('docker.io/team/app:1'), 'team/app:1');
-  t.is(familiarName('quay.io/library/debian:12'), 'quay.io/library/debian:12');
 });
 
 test('a digest is its algorithm and its digits, all of them', (t) => {
