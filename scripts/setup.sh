@@ -27,6 +27,8 @@ case "${1:-}" in
     need htpasswd apache2-utils
     need zsh zsh
     need fish fish
+    # A canary disk.
+    need mkfs.ext4 e2fsprogs
     # What the checks are tried against; seven seconds altogether.
     need crun crun
     need runc runc

@@ -33,7 +33,7 @@ export function programs(): Promise<string> {
       external: ['node-pty'],
       banner: {js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);"},
     });
-    for (const script of ['agent.pl', 'supervise.pl', 'volumes.pl', 'relay.pl'])
+    for (const script of ['agent.pl', 'supervise.pl', 'volumes.pl', 'relay.pl', 'attacker.pl'])
       cpSync(join(project, 'src/host', script), join(folder, 'program', script));
     cpSync(join(project, 'package.json'), join(folder, 'package.json'));
     chmodSync(folder, 0o755);
