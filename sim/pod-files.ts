@@ -1,4 +1,4 @@
-import {chmodSync, mkdirSync, writeFileSync} from 'node:fs';
+import {chmodSync, mkdirSync, rmSync, writeFileSync} from 'node:fs';
 import {rmdir} from 'node:fs/promises';
 import {join, posix} from 'node:path';
 import type {Mount} from '../native-free/cri.ts';
@@ -60,6 +60,8 @@ export async function makePodFiles(
     writeFileSync(hostPath, '');
     // Apart, because the mode passes the umask.
     chmodSync(hostPath, 0o666);
+    // As of the containers, that of the start before stays.
+    rmSync(join(folder, terminationName(container, attempt - 2)), {force: true});
     const containerPath = posix.resolve('/', container.terminationMessagePath);
     return [...mounts, {containerPath, hostPath, readonly: false, propagation: 'PROPAGATION_PRIVATE'}];
   };

@@ -285,6 +285,7 @@ export class PodSupervisor {
       // What never could run is a mistake of its manifest, told at once instead of tried for ever.
       if (attempt === 0) throw error;
       const message = error instanceof SubrootError ? error.shortMessage : String(error);
+      await this.#prune(name);
       this.#take({kind: 'startFailed', name, message, at: this.#clock.now(), ...(id !== undefined && {id})});
       return;
     }
