@@ -15,7 +15,8 @@ const pairs: readonly (readonly [control: Arm, treatment: Arm])[] = [
 /** Errnos by which a kernel says that it has no such thing at all. */
 const absent = ['ENOSYS', 'ENODEV', 'ENXIO', 'EOPNOTSUPP', 'EPROTONOSUPPORT', 'EAFNOSUPPORT'];
 
-const words: Readonly<Record<Arm, string>> = {
+/** Who an arm is, in words. */
+export const words: Readonly<Record<Arm, string>> = {
   'control-all': 'root without a user namespace and with every capability',
   'control-default': 'root without a user namespace and with the default capabilities',
   'treatment-all': "the pod's root with every capability",

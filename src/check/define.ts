@@ -1,6 +1,6 @@
 import {type Attempt, runAttempt} from './attempt.ts';
 import type {AttemptResult, Check, Measurement, Need} from './check.ts';
-import {classifyUsable, mergeArms} from './classify.ts';
+import {classifyUsable, mergeArms, words} from './classify.ts';
 import type {Ability, Arm, CheckClass, Reference} from './result.ts';
 import type {Scene} from './scene.ts';
 
@@ -85,7 +85,7 @@ export function byDesign(written: Written & {readonly insteadUse: string}, ...at
       attempts.length === 0
         ? 'not tried here'
         : through
-          ? `seen here: ${through.arm} got through`
+          ? `seen here: ${words[through.arm]} got through`
           : `not seen here: ${stopped?.why ?? stopped?.errno ?? 'no effect'}`;
     return {kind: 'found', outcome: 'by-design', reason: `${seen}. What stops it: ${insteadUse}`, arms};
   };

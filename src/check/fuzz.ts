@@ -35,7 +35,7 @@ export interface FuzzOptions {
 }
 
 /** How many programs are run between two looks at the host. */
-const BATCH = 40;
+const BATCH = 100;
 
 /** Who the programs are run as: after an escape from all but the user namespace, and inside. */
 function casts(scene: Scene, folder: string): {readonly who: Who; readonly prefix: string}[] {

@@ -80,11 +80,9 @@ export class MiniHost {
   }
 }
 
-let count = 0;
 function podOf(name: string, pid: number): TargetPod {
   return {
-    // Processes are found by it, and a small host is made more than once.
-    name: `${name}-${count++}`,
+    name,
     init: {pid, startTime: startTimeOf(pid) ?? ''},
     declared: {},
     exec: () => Promise.reject(new CannotTry('nothing runs in it')),

@@ -50,7 +50,6 @@ export function call(name: string, args: readonly Argument[], did: string, optio
 
 const arm = process.arch === 'arm64';
 export const AT_FDCWD = -100;
-const AT_EMPTY_PATH = 0x1000;
 export const O = {
   RDONLY: 0,
   WRONLY: 1,
@@ -305,9 +304,6 @@ export function repeat(limit: number, name: string, args: readonly Argument[]): 
 export function fork(): Operation {
   return call('fork', [], 'fork');
 }
-
-/** Takes hold of a file's mount: a detached copy with shifted ids. */
-export const mountFlags = {OPEN_TREE_CLONE: 1, AT_RECURSIVE: 0x8000, AT_EMPTY_PATH} as const;
 
 /** A namespace of a process, through /proc. */
 export function openNamespace(pid: number, type: NamespaceType, options: CallOptions = {}): Operation {

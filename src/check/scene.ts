@@ -60,6 +60,11 @@ const stageFolders = ['/mnt', '/media', '/srv'];
 
 const defaultMask = formatCapabilityMask(defaultCapabilities);
 
+/** Pods may have one name; a process is one pod's. */
+function keyOf({pod, inside, capabilities, uid, gid, keep, pidfds}: Who): string {
+  return JSON.stringify([pod?.init, inside, capabilities, uid, gid, keep, pidfds]);
+}
+
 function callsOf(operations: readonly Operation[]): AttackCall[] {
   return operations.map(({call}) => call);
 }
@@ -157,7 +162,7 @@ export class Scene {
 
   /** The process that is this one, made when it is first asked for. Errors: AttackerRefused, and Error when the host sees another. */
   actor(who: Who): Promise<Actor> {
-    const key = JSON.stringify([who.pod?.name, who.inside, who.capabilities, who.uid, who.gid, who.keep, who.pidfds]);
+    const key = keyOf(who);
     const found = this.#actors.get(key);
     if (found) return found;
     const made = this.#make(who);
@@ -247,7 +252,7 @@ export class Scene {
 
   /** Ends a process that only one check asked for. */
   async dismiss(who: Who): Promise<void> {
-    const key = JSON.stringify([who.pod?.name, who.inside, who.capabilities, who.uid, who.gid, who.keep, who.pidfds]);
+    const key = keyOf(who);
     const actor = this.#actors.get(key);
     this.#actors.delete(key);
     await actor?.then((each) => each.close()).catch(() => {});

@@ -1,6 +1,7 @@
 import {type ChildProcess, spawn} from 'node:child_process';
 import {existsSync} from 'node:fs';
 import {fileURLToPath} from 'node:url';
+import {subrootError} from '../../native-free/errors.ts';
 import {errnoName} from './agent.ts';
 import {encodeRequest} from './words.ts';
 
@@ -9,6 +10,9 @@ const attackerScript =
   ['./attacker.pl', '../attacker.pl']
     .map((path) => fileURLToPath(new URL(path, import.meta.url)))
     .find((path) => existsSync(path)) ?? fileURLToPath(new URL('./attacker.pl', import.meta.url));
+
+/** Programs of an attempt are found by their full paths; this is for perl. */
+const searchPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** A step by which a process becomes who it is to be; the names are in attacker.pl. */
 export type SetupStep = readonly [name: string, ...words: string[]];
@@ -68,7 +72,7 @@ export class AttackProcess {
   private constructor() {
     this.#child = spawn('perl', [attackerScript, process.arch], {
       stdio: ['pipe', 'pipe', 'pipe'],
-      env: {PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C'},
+      env: {PATH: searchPath, LC_ALL: 'C'},
       cwd: '/',
     });
     this.#child.stdout?.setEncoding('latin1').on('data', (text: string) => this.#read(text));
@@ -84,14 +88,16 @@ export class AttackProcess {
         this.#running.clear();
         resolve();
       };
-      this.#child.on('error', end);
+      this.#child.on('error', (error: NodeJS.ErrnoException) =>
+        end(error.code === 'ENOENT' ? subrootError('SUBROOT_PERL_MISSING', {tried: searchPath}) : error),
+      );
       this.#child.on('close', () => end());
       // What it has started may have its streams for longer than it lives; its last words are there by then.
       this.#child.on('exit', () => setTimeout(end, 250).unref());
     });
   }
 
-  /** Starts a process and has it become who the steps say. Throws AttackerRefused. */
+  /** Starts a process and has it become who the steps say. Throws AttackerRefused, SUBROOT_PERL_MISSING. */
   static async start(steps: readonly SetupStep[]): Promise<AttackProcess> {
     const attacker = new AttackProcess();
     attacker.#steps = steps;

@@ -34,7 +34,12 @@ async function judge(t: ExecutionContext, names: readonly string[] = [], seed = 
   const lab = await makeLab(t);
   const target = await SubrootTarget.open(lab.options);
   try {
-    return await runChecks(target, {checks: selectChecks(names).checks, seed, folder: join(lab.root, 'checks')});
+    return await runChecks(target, {
+      checks: selectChecks(names).checks,
+      seed,
+      folder: join(lab.root, 'checks'),
+      timeoutMs: 20_000,
+    });
   } finally {
     await target.close();
   }

@@ -29,7 +29,12 @@ rooted('every runtime that is wrong on purpose is found by the checks that the d
       const target = await openMutant(mutant, lab.options);
       try {
         const checks = allChecks.filter((check) => named.includes(check.id));
-        const {results} = await runChecks(target, {checks, folder: join(lab.root, 'checks'), seed: 'mutants'});
+        const {results} = await runChecks(target, {
+          checks,
+          folder: join(lab.root, 'checks'),
+          seed: 'mutants',
+          timeoutMs: 20_000,
+        });
         for (const result of results)
           t.true(found.includes(result.outcome), `${id} is found by ${result.id}: ${result.outcome}: ${result.reason}`);
         t.is(results.length, named.length, `the checks named for ${id} are there`);

@@ -1,6 +1,6 @@
 import {closeSync, openSync, statSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {invariant, kubernetes} from '../define.ts';
+import {docker, invariant} from '../define.ts';
 import {mknod} from '../operation.ts';
 
 /** A runtime may give what it was handed to the pod: for good, since an inode of the host is changed. */
@@ -13,8 +13,8 @@ export const runtimeMustNotChownStdio = invariant(
     attempt:
       "start a pod whose standard input is a canary file, and one whose is a canary device node of the host's root; stat(2) afterwards",
     expected: {'treatment-default': 'both still belong to 0:0'},
-    rule: "the runtime's own fchown(2), before it gives up its rights",
-    references: [kubernetes('crun issue 1845')],
+    rule: "the runtime's own fchown(2), before it gives up its rights; crun up to 1.27 did so",
+    references: [docker('5.6')],
     needs: ['root'],
     abilities: ['start', 'stdio'],
   },
