@@ -39,8 +39,8 @@ export function decompressed(source: Readable, compression: Compression): Readab
   return out;
 }
 
-/** The plain bytes of a file, by what it begins with. Errors: as `decompressed`, and Node's of the file. */
-export async function openPlain(path: string): Promise<{readonly compression: Compression; readonly stream: Readable}> {
+/** How a file is compressed. Errors: Node's of the file. */
+export async function compressionAt(path: string): Promise<Compression> {
   const file = await open(path);
   const head = Buffer.alloc(4);
   try {
@@ -48,8 +48,14 @@ export async function openPlain(path: string): Promise<{readonly compression: Co
   } finally {
     await file.close();
   }
-  const compression = compressionOf(head);
-  return {compression, stream: decompressed(createReadStream(path, {highWaterMark: 256 * 1024}), compression)};
+  return compressionOf(head);
+}
+
+/** The plain bytes of a file, by what it begins with. Errors: as `decompressed`, and Node's of the file. */
+export async function openPlain(path: string): Promise<Readable> {
+  // First: a stream that cannot be opened fails at once, and nobody would listen yet.
+  const compression = await compressionAt(path);
+  return decompressed(createReadStream(path, {highWaterMark: 256 * 1024}), compression);
 }
 
 function joined(source: Readable, transform: Transform): Readable {

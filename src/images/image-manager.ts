@@ -195,7 +195,7 @@ export class ImageManager implements ImageService, ImageSource {
       const unpacker = await Unpacker.open(parts, view, lease.mappings, signal);
       try {
         await inParallel(missing, AT_ONCE, async (layer) => {
-          const size = statSync(layer.path).size;
+          const size = statSync(layer.path, {throwIfNoEntry: false})?.size ?? 0;
           onProgress?.({what: 'layer', digest: layer.digest, state: 'unpacking', bytes: 0, size});
           await unpacker.unpack(this.store, layer, signal ? {signal} : {});
           tellDone(layer, onProgress);
@@ -293,7 +293,7 @@ export class ImageManager implements ImageService, ImageSource {
 
 function tellDone({digest, path}: LayerSource, onProgress: PullOptions['onProgress']): void {
   if (!onProgress) return;
-  const {size} = statSync(path);
+  const size = statSync(path, {throwIfNoEntry: false})?.size ?? 0;
   onProgress({what: 'layer', digest, state: 'done', bytes: size, size});
 }
 

@@ -16,7 +16,7 @@ import {
 import {pipeTool} from '../host/pipe-tool.ts';
 import {errnoOf} from '../host/state-files.ts';
 import {Spool} from './blob-spool.ts';
-import {openPlain} from './decompress.ts';
+import {compressionAt, openPlain} from './decompress.ts';
 import {checkedConfig, type FetchedImage, hostPlatform, nowNs, requireReference} from './fetched-image.ts';
 import type {ImageStore} from './image-store.ts';
 
@@ -92,7 +92,7 @@ function memberName(name: string): string {
 /** Calls `onEntry` for each entry of a tar; what it does not read is skipped. */
 async function readTar(path: string, onEntry: (header: Headers, body: Readable) => Promise<void>): Promise<void> {
   const tar = extract();
-  const {stream: plain} = await openPlain(path);
+  const plain = await openPlain(path);
   plain.once('error', (error) => tar.destroy(error));
   plain.pipe(tar);
   try {
@@ -367,20 +367,22 @@ async function importRootTar(
 ): Promise<FetchedImage> {
   if (options.name === undefined) throw unnamed(source);
   const blob = await spool.keep(createReadStream(path));
-  const {stream: plain, compression} = await openPlain(blob.path);
-  let diffId = blob.digest;
-  try {
-    if (compression !== 'none') {
-      const hash = createHash('sha256');
-      for await (const chunk of plain) hash.update(chunk as Buffer);
-      diffId = `sha256:${hash.digest('hex')}`;
-    }
-  } finally {
-    plain.destroy();
-  }
+  const compression = await compressionAt(blob.path);
+  const diffId = compression === 'none' ? blob.digest : await plainDigest(blob.path);
   const kind = compression === 'none' ? 'tar' : `tar+${compression}`;
   spool.adopt(blob.digest, blob.path);
   return rootImage(store, {...blob, kind, diffId}, source, options.name);
+}
+
+async function plainDigest(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  const plain = await openPlain(path);
+  try {
+    for await (const chunk of plain) hash.update(chunk as Buffer);
+  } finally {
+    plain.destroy();
+  }
+  return `sha256:${hash.digest('hex')}`;
 }
 
 async function importFolder(

@@ -58,7 +58,10 @@ export async function readLayer(
   const check = new LayerCheck({layer: digest, ...(ids === undefined ? {} : {ids})});
   const [algorithm = 'sha256', wanted = ''] = diffId.split(':');
   const hash = createHash(algorithm);
-  const {stream: plain} = await openPlain(path);
+  const plain = await openPlain(path).catch((error: NodeJS.ErrnoException) => {
+    const why = error.code === 'ENOENT' ? 'it is not there' : `it cannot be read (${error.code})`;
+    throw subrootError('SUBROOT_IMAGE_STORE_DAMAGED', {path, why}, error);
+  });
   let size = 0;
   try {
     for await (const chunk of plain) {

@@ -1,5 +1,5 @@
 import {execFileSync} from 'node:child_process';
-import {chmodSync, copyFileSync, lstatSync, mkdirSync, readdirSync, statSync} from 'node:fs';
+import {chmodSync, copyFileSync, lstatSync, mkdirSync, readdirSync, rmSync, statSync} from 'node:fs';
 import {join} from 'node:path';
 import anyTest, {type ExecutionContext} from 'ava';
 import {dir} from 'tmp-promise';
@@ -306,6 +306,24 @@ rootTest('a process that is killed in a pull leaves nothing that counts, and the
   });
   t.true(least > had, `went on from ${least}, and had ${had}`);
   t.deepEqual(readdirSync(join(imageStore, 'tmp')), []);
+});
+
+rootTest('a layer whose blob is gone from the store is an error, not the end of the program', async (t) => {
+  const {node, imageStore} = await nodeWithStore(t);
+  const images = await node.images();
+  await registry.push('team/gone', '1', imageOf([lower]));
+  const image = `${registry.host}/team/gone:1`;
+  const {manifest} = await images.pull(image);
+  const [layer] = manifest.layers;
+  rmSync(join(imageStore, 'layers/shifted'), {recursive: true});
+  rmSync(join(imageStore, 'blobs', layer?.digest.replace(':', '-') ?? ''));
+  await t.throwsAsync(node.runPod({image, ...sleeps}), {
+    code: 'SUBROOT_IMAGE_STORE_DAMAGED',
+    message: /blobs\/sha256-.*it is not there/,
+  });
+  // A pull brings it back.
+  await images.pull(image);
+  t.is(await sh(await node.runPod({image, ...sleeps}), 'cat /etc/motd'), 'of the lower layer');
 });
 
 rootTest('a node without a store knows no image and makes no store', async (t) => {
