@@ -233,7 +233,7 @@ export class ImageStore {
 
   /** An image by its names. Errors: SUBROOT_IMAGE_STORE_DAMAGED. */
   readImage(refs: readonly RefRecord[]): StoredImage | undefined {
-    const sorted = [...refs].sort((a, b) => (BigInt(a.addedAt) < BigInt(b.addedAt) ? 1 : -1));
+    const sorted = [...refs].sort(byAge);
     const [newest] = sorted;
     if (newest === undefined) return undefined;
     const manifest = parseManifest(this.readBlob(newest.manifest));
@@ -355,6 +355,14 @@ export class ImageStore {
     }
     return own;
   }
+}
+
+/** Newest first; of one pull the tag before the digest. */
+function byAge(a: RefRecord, b: RefRecord): number {
+  const age = BigInt(b.addedAt) - BigInt(a.addedAt);
+  if (age !== 0n) return age > 0n ? 1 : -1;
+  const isDigested = (ref: RefRecord) => Number(ref.reference.includes('@'));
+  return isDigested(a) - isDigested(b) || (a.reference < b.reference ? -1 : 1);
 }
 
 function isRef(value: Readonly<Record<string, unknown>>): boolean {
