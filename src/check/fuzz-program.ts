@@ -84,12 +84,16 @@ const newPath = (pick: Random, {folder}: FuzzPlace) => `${folder}/${pick(names)}
 
 const kinds: Readonly<Record<string, Make>> = {
   write: (pick, place) => [
-    open(anyPath(pick, place), pick([O.WRONLY, O.RDWR]) + pick([0, O.APPEND, O.TRUNC, O.CREAT, O.NOFOLLOW]), {
-      mode: pick(modes),
-    }),
+    open(
+      anyPath(pick, place),
+      O.NONBLOCK + pick([O.WRONLY, O.RDWR]) + pick([0, O.APPEND, O.TRUNC, O.CREAT, O.NOFOLLOW]),
+      {
+        mode: pick(modes),
+      },
+    ),
     write(pick(['fuzz\n', '0', '#!/bin/sh\n'])),
   ],
-  read: (pick, place) => [open(anyPath(pick, place), O.RDONLY), read(64)],
+  read: (pick, place) => [open(anyPath(pick, place), O.RDONLY + O.NONBLOCK), read(64)],
   truncate: (pick, place) => [truncate(anyPath(pick, place))],
   chmod: (pick, place) => [chmod(anyPath(pick, place), pick(modes))],
   chown: (pick, place) => [chown(anyPath(pick, place), pick(ids), pick(ids))],
