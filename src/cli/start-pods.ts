@@ -44,7 +44,7 @@ export async function startPods(
     for (const [index, spec] of specs.entries()) {
       if (specs.length > 1)
         output.progress(`starting pod ${index + 1} of ${specs.length}: ${shownName(spec.metadata)}`);
-      const starts = new ContainerStarts();
+      const starts = new ContainerStarts(node.runtime.inventory);
       const supervise = backOff && needsCare(spec) ? {backOff, onStarted: starts.add} : false;
       if (mustStay) tellUnattended(spec, output);
       const pod = await node.runPod(spec, {

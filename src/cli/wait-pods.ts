@@ -66,7 +66,7 @@ async function waitOnce(
   const containers = (await pod.containers()).filter(({name}) => names.has(name));
   return await Promise.all(
     containers.map(async ({id, name}) => {
-      await passOn(inventory, id, writers.of(pod, name), ended);
+      await passOn(inventory, {id, path: inventory.findContainer(id)?.logPath}, writers.of(pod, name), ended);
       const {status} = await inventory.containerStatus({containerId: id});
       return {id, name, exitCode: status.exitCode, restarts: 0};
     }),
@@ -83,11 +83,13 @@ async function waitSupervised(
   const inits = spec.spec.initContainers.filter(({restartPolicy}) => restartPolicy !== 'Always');
   const isShown = (name: string) => !inits.some((init) => init.name === name);
   const last = new Map<string, Promise<void>>();
-  const stopListening = starts.listen(({name, id}) => {
-    if (!isShown(name)) return;
+  const stopListening = starts.listen(({name, id, log}) => {
+    if (!isShown(name)) return log.close();
     // One after the other: what the one before has written comes first.
     const before = last.get(name) ?? Promise.resolve();
-    const next = before.then(() => passOn(inventory, id, writers.of(pod, name), ended));
+    const next = before
+      .then(() => passOn(inventory, {id, path: log.path}, writers.of(pod, name), ended))
+      .finally(() => log.close());
     next.catch(() => undefined);
     last.set(name, next);
     passing.push(next);
@@ -123,14 +125,18 @@ function abortOf(signal: AbortSignal): Promise<never> {
   });
 }
 
-async function passOn(inventory: Inventory, containerId: string, writer: LogWriter, ended: AbortSignal): Promise<void> {
-  const container = inventory.findContainer(containerId);
-  if (!container) return;
+async function passOn(
+  inventory: Inventory,
+  {id, path}: {readonly id: string; readonly path: string | undefined},
+  writer: LogWriter,
+  ended: AbortSignal,
+): Promise<void> {
+  if (path === undefined) return;
   const isOver = async () => {
     ended.throwIfAborted();
-    return await hasEnded(inventory, containerId);
+    return await hasEnded(inventory, id);
   };
-  for await (const record of readRecords(container.logPath, isOver)) {
+  for await (const record of readRecords(path, isOver)) {
     ended.throwIfAborted();
     writer.write(record);
   }

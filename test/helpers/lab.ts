@@ -9,7 +9,13 @@ import {contentsOf, processes, until} from './host-test.ts';
 const blockSize = 65_536;
 
 /** What a state folder holds when no pod is there: its own files, and folders that come with a feature's first use. */
-const always = [/^[^/]+\/$/, /^version$/, /^ledger\/(version|blocks\/|pods\/|tmp\/)$/, /^logs\/$/];
+const always = [
+  /^[^/]+\/$/,
+  /^version$/,
+  /^ledger\/(version|blocks\/|pods\/|tmp\/)$/,
+  /^logs\/$/,
+  /^images\/(version|lock|(blobs|layers|refs|tmp|uses)\/)$/,
+];
 
 function textOf(path: string): string {
   try {
