@@ -1,7 +1,6 @@
 import {type ChildProcess, spawn} from 'node:child_process';
 import {existsSync} from 'node:fs';
-import {isIP} from 'node:net';
-import {Duplex} from 'node:stream';
+import {isIP, type Socket} from 'node:net';
 import {fileURLToPath} from 'node:url';
 import type {OnceProgram} from './once.ts';
 import type {Step} from './step.ts';
@@ -56,7 +55,7 @@ function addressDigits(address: string): string {
 
 /** A connection that a process of ours holds in another network namespace. */
 export interface Dialed {
-  readonly stream: Duplex;
+  readonly stream: Socket;
   /** Resolves when the process has ended, with why it could not connect, or undefined. */
   readonly ended: Promise<string | undefined>;
   /** Ends it at once. */
@@ -67,7 +66,7 @@ export interface Dialed {
 export function startDial(program: OnceProgram): Dialed {
   const [file = '', ...args] = program.argv;
   const child: ChildProcess = spawn(file, args, {
-    stdio: ['pipe', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe'],
     cwd: '/',
     env: {LC_ALL: 'C', PATH: process.env.PATH},
   });
@@ -85,11 +84,9 @@ export function startDial(program: OnceProgram): Dialed {
         resolve(code === 0 || code === null ? undefined : said.trim() || `the connection's process ended with ${code}`);
     });
   });
-  child.stdin?.on('error', () => {});
-  const stream = Duplex.from({
-    readable: child.stdout as NodeJS.ReadableStream,
-    writable: child.stdin as NodeJS.WritableStream,
-  } as never);
+  // Both ways in one: on Linux a pipe of a child is a socket pair. TLS and HTTP/2 over a Duplex that is no Socket die of an assertion of Node's
+  // own (ERR_INTERNAL_ASSERTION) when it is destroyed while they write. Source: node lib/internal/js_stream_socket.js, 20.20.
+  const stream = child.stdout as Socket;
   stream.on('error', () => {});
   return {
     stream,

@@ -2,8 +2,8 @@
 # relay.pl ADDRESS PORT only|relay
 #
 # Connects by TCP to an address (hexadecimal: 8 digits of IPv4, 32 of IPv6) in the network namespace that we were started in. `only` ends
-# then; `relay` passes our standard input to the connection, its bytes to our standard output, and each one's end to the other. What fails
-# is said on standard error, with exit code 1. It is small, has no capability and is started for each connection: see src/host/dial.ts.
+# then; `relay` passes what comes from our standard output, which is a socket, to the connection and back, and each one's end to the other.
+# What fails is said on standard error, with exit code 1. It is small, has no capability and is started for each connection: see src/host/dial.ts.
 use strict;
 use warnings;
 
@@ -18,8 +18,9 @@ socket(my $socket, $family, 1, 0) or fail('socket');    # SOCK_STREAM
 connect $socket, $target or fail('connect');
 exit 0 if $mode eq 'only';
 
+open my $starter, '+<&=', 1 or fail('standard output');
 my $reader = fork // fail('fork');
-my ($from, $to) = $reader ? (\*STDIN, $socket) : ($socket, \*STDOUT);
+my ($from, $to) = $reader ? ($starter, $socket) : ($socket, $starter);
 # Whoever we write to may be gone: then there is nothing more to do.
 $SIG{PIPE} = sub { exit 0 };
 while (sysread $from, my $chunk, 65536) {
@@ -28,8 +29,8 @@ while (sysread $from, my $chunk, 65536) {
     defined $n ? substr($chunk, 0, $n, '') : exit 0;
   }
 }
+shutdown $to, 1;
 exit 0 if !$reader;
-shutdown $socket, 1;
 # Our input has ended, so whoever started us wants no more than the rest of an answer.
 $SIG{ALRM} = sub { kill 'KILL', $reader; exit 0 };
 alarm 10;
