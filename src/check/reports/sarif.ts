@@ -36,7 +36,6 @@ function runOf(report: Report, strict: boolean): object {
       driver: {
         name: 'subroot',
         version: report.subroot,
-        informationUri: 'https://subroot.dev/',
         rules: results.map(ruleOf),
       },
     },
