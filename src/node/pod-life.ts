@@ -1,4 +1,6 @@
-import {isReady, type PodCondition, type PodPhase, type PodStatus, statusWord, stopWishesOf} from '../../sim/index.ts';
+// From their own files: the index brings a YAML parser and the whole of the kubelet's part, which a listing does not need.
+import {stopWishesOf} from '../../sim/life-annotations.ts';
+import {isReady, type PodCondition, type PodPhase, type PodStatus, statusWord} from '../../sim/pod-status.ts';
 import {isProcessAlive} from '../host/proc.ts';
 import type {Inventory} from '../runtime/inventory.ts';
 import type {SandboxRecord, SupervisionRecord} from '../runtime/state-store.ts';

@@ -10,7 +10,6 @@ import {openInventory} from '../open-inventory.ts';
 import {psSchema} from '../pod-schemas.ts';
 import {table} from '../render.ts';
 import {shownName} from '../shown-name.ts';
-import {findPodTarget} from '../target.ts';
 
 /** `subroot ps`: containers, as `crictl ps` shows them. */
 export const psCommand = defineCommand({
@@ -34,7 +33,8 @@ export const psCommand = defineCommand({
     const wanted = countWanted(flags);
     const labelSelector = pairs('--label', flags.label, 'KEY=VALUE');
     const inventory = openInventory(root);
-    const pod = flags.pod === undefined ? undefined : findPodTarget(inventory, flags.pod);
+    const pod =
+      flags.pod === undefined ? undefined : (await import('../target.ts')).findPodTarget(inventory, flags.pod);
     const {containers} = await inventory.listContainers({
       filter: {labelSelector, ...(pod ? {podSandboxId: pod.id} : {})},
     });
