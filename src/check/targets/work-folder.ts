@@ -2,6 +2,7 @@ import {randomBytes} from 'node:crypto';
 import {appendFileSync, lstatSync, mkdirSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import {setTimeout as sleep} from 'node:timers/promises';
 import {readNames, readText} from '../../host/machine-files.ts';
 import {isProcessAlive, startTimeOf} from '../../host/proc.ts';
 import {runProgram} from '../../host/run-program.ts';
@@ -44,10 +45,24 @@ export async function sweepWorkFolders(parent: string = tmpdir()): Promise<strin
       const argv = parseArgv(line);
       if (argv !== undefined) await runProgram(argv, {timeoutMs: 30_000});
     }
-    rmSync(path, {recursive: true, force: true, maxRetries: 3});
+    await removeWhileWritten(path);
     removed.push(path);
   }
   return removed;
+}
+
+/** What a killed run had started (conmon's clean-up of podman) may still write files there; rmSync's own retries remove none of those. */
+async function removeWhileWritten(path: string): Promise<void> {
+  for (let delayMs = 50; ; delayMs *= 2) {
+    try {
+      rmSync(path, {recursive: true, force: true});
+      return;
+    } catch (error) {
+      const {code} = error as NodeJS.ErrnoException;
+      if ((code !== 'ENOTEMPTY' && code !== 'EBUSY') || delayMs > 5000) throw error;
+      await sleep(delayMs);
+    }
+  }
 }
 
 /** A folder (no link) that belongs to us and that nobody else can write to. */
